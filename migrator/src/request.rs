@@ -1,0 +1,110 @@
+//! What is asked of a migration: groups, strategy, sizes, and the waits that its gates keep.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::view::ObjectName;
+
+/// How the workloads are moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strategy {
+    /// Every connection moves at most once, and every wait ends on evidence.
+    SingleMove,
+    /// The published recipe, step by step: the group is deleted first, then everything is scaled back.
+    Recipe,
+    /// The recipe with everything scaled back before the group is deleted.
+    RecipeDescaleFirst,
+}
+
+/// When old pods are let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetGo {
+    /// As soon as the new ones serve: connections end within the grace period.
+    During,
+    /// Only when the longest connection of the contract must have ended, for applications that close at SIGTERM.
+    Before,
+}
+
+/// A migration as asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Node group to leave.
+    pub from: Arc<str>,
+    /// Node group to move to.
+    pub to: Arc<str>,
+    /// Strategy.
+    pub strategy: Strategy,
+    /// Use the group that exists already instead of creating it.
+    pub adopt: bool,
+    /// Stop before the old group is deleted.
+    pub keep_group: bool,
+    /// Instance types of the new group; empty takes those of the old.
+    pub instance_types: Vec<Arc<str>>,
+    /// Fewest nodes of the new group; `None` takes the old group's.
+    pub min: Option<u32>,
+    /// Most nodes of the new group.
+    pub max: Option<u32>,
+    /// Nodes wanted; in force is `max(min, min(desired, max))`.
+    pub desired: Option<u32>,
+    /// AMI type of the new group.
+    pub ami_type: Option<Arc<str>>,
+    /// Subnets of the new group; empty takes those of the old.
+    pub subnets: Vec<Arc<str>>,
+    /// Codes of findings that do not stop the plan.
+    pub accept: BTreeSet<String>,
+    /// Services whose application closes its connections at SIGTERM without waiting for its clients.
+    pub closes_at_sigterm: BTreeSet<ObjectName>,
+    /// Contracts that the user states, by Service; they replace the one derived from the grace period only downwards.
+    pub contracts: BTreeMap<ObjectName, Duration>,
+    /// The longest silence on a connection, by Service, where it is known.
+    pub longest_silence: BTreeMap<ObjectName, Duration>,
+    /// The waits.
+    pub settings: Settings,
+}
+
+/// The waits that gates keep. Shortening one is for tests and comparisons; each has a known-bad value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// After freezing the autoscaler's bounds: its 60 s cache and a 10 s scan. Source: cluster-autoscaler
+    /// `cloudprovider/aws/aws_manager.go` (cache), FAQ (scan interval).
+    pub autoscaler_settle: Duration,
+    /// How long a change of targets may take to reach every load balancer node: new flows are seen for 2 to 5 minutes
+    /// after deregistration. Source: aws-load-balancer-controller issues 2366 and 1834.
+    pub propagation: Duration,
+    /// How long deletion costs must have been visible in our own watch before a scale-back.
+    pub cost_settle: Duration,
+    /// Kept between the end of the contract and the end of the grace period.
+    pub grace_margin: Duration,
+    /// Added to the longest contract before a node counts as quiet.
+    pub quiet_margin: Duration,
+    /// The recipe's wait after excluding the old nodes, beyond the idle timeout.
+    pub recipe_margin: Duration,
+    /// How long the migrated cluster is watched before the old group is deleted.
+    pub soak: Duration,
+    /// When old pods are let go.
+    pub let_go: LetGo,
+    /// Give up when a phase has made no progress for this long.
+    pub patience: Duration,
+    /// How long a lease lasts without renewal.
+    pub lease_duration: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            autoscaler_settle: Duration::from_secs(70),
+            propagation: Duration::from_secs(300),
+            cost_settle: Duration::from_secs(10),
+            grace_margin: Duration::from_secs(5),
+            quiet_margin: Duration::from_secs(10),
+            recipe_margin: Duration::from_secs(60),
+            soak: Duration::ZERO,
+            let_go: LetGo::During,
+            patience: Duration::from_secs(1800),
+            lease_duration: Duration::from_secs(60),
+        }
+    }
+}
