@@ -1,0 +1,568 @@
+//! Connections: the path that each one takes, what ends it, and for which cause.
+//!
+//! A client has one slot and one pending event: its next connect. An established connection plans nothing; when its
+//! end has passed it is over, and whoever walks a pod's or a node's connections skips it. No event per message.
+
+use loadgen::{
+    chance::below,
+    outcome::EndCause,
+    session::{Schedule, Session},
+    traffic_file::AtSigterm,
+};
+
+use super::{
+    ids::{ConnectionId, EntryId, NodeId, PodId, ServiceId, TargetGroupId},
+    load_balancer::TargetKey,
+    log::START,
+    pods::Containers,
+    Time, World,
+};
+
+/// The traffic that is offered to one Service.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// The Service.
+    pub service: ServiceId,
+    /// When its clients connect.
+    pub schedule: Schedule,
+    /// What its application does at SIGTERM.
+    pub at_sigterm: AtSigterm,
+    /// How long a session may live, in milliseconds.
+    pub contract: Time,
+    /// The longest silence between two messages that any of its sessions keeps, in milliseconds.
+    pub longest_silence: Time,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Between two sessions.
+    Away,
+    /// Established, unless its end has passed.
+    Open,
+    /// Trying to connect, or to come back, since then.
+    Trying { attempt: u32, since: Time },
+}
+
+/// A client's slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Connection {
+    session: Session,
+    offered: u32,
+    state: State,
+    /// When this connection (not its session) was established.
+    established_at: Time,
+    group: u32,
+    target: u32,
+    node: u32,
+    pod: u32,
+    in_pod: u32,
+    in_node: u32,
+    /// It was open on a pod when that pod's removal began.
+    exposed: EntryId,
+    /// It lost its connection at least once.
+    lost: bool,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// What became of a session, or of a try; in the order of their happening.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// When, in milliseconds since the start of the run.
+    pub at: Time,
+    /// Index of the Service's traffic in [`World::offered`].
+    pub offered: u32,
+    /// The session.
+    pub session: Session,
+    /// What happened.
+    pub event: OutcomeEvent,
+}
+
+/// The kinds of outcomes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OutcomeEvent {
+    /// Connected; how long the connect took, in microseconds; whether it is a reconnect after that many milliseconds.
+    Opened {
+        /// Connect time in microseconds.
+        connect_us: u64,
+        /// Time without a connection before it, in milliseconds; zero for a session's first.
+        down_ms: Time,
+        /// It is a session's second or later connection.
+        again: bool,
+    },
+    /// The session ended as its client wished.
+    Completed {
+        /// It was open on a pod when that pod's removal began.
+        moved: bool,
+        /// Messages exchanged and their typical response time in microseconds.
+        messages: u64,
+        /// Response time in microseconds.
+        response_us: u64,
+    },
+    /// A connection ended otherwise, or could not be made.
+    Ended {
+        /// For this cause.
+        cause: EndCause,
+        /// The entry that ended it.
+        entry: EntryId,
+        /// How old the session was, in milliseconds.
+        age: Time,
+        /// It was open on a pod when that pod's removal began.
+        exposed: bool,
+    },
+}
+
+/// All clients.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Traffic {
+    pub(super) offered: Vec<Offered>,
+    pub(super) slots: Vec<Connection>,
+    pub(super) outcomes: Vec<Outcome>,
+    /// Sessions within their contract that were open on a pod when its removal began.
+    pub(super) exposed: u64,
+    pub(super) events: u64,
+    /// No session connects from then on.
+    pub(super) until: Time,
+}
+
+struct Path {
+    group: u32,
+    target: u32,
+    node: NodeId,
+    pod: PodId,
+}
+
+impl World {
+    /// Adds clients of a Service. Their first sessions open at the start of the run.
+    pub fn offer(&mut self, offered: Offered) {
+        let index = self.traffic.offered.len() as u32;
+        self.behaviours.insert(offered.service, offered.at_sigterm);
+        for client in 0..offered.schedule.clients {
+            let session = offered.schedule.first(client);
+            let slot = ConnectionId::from(self.traffic.slots.len());
+            self.traffic.slots.push(Connection {
+                session,
+                offered: index,
+                state: State::Away,
+                established_at: 0,
+                group: NONE,
+                target: NONE,
+                node: NONE,
+                pod: NONE,
+                in_pod: NONE,
+                in_node: NONE,
+                exposed: START,
+                lost: false,
+            });
+            self.clients.push(session.opens_at, slot);
+        }
+        self.traffic.offered.push(offered);
+    }
+
+    /// Traffic that is offered.
+    pub fn offered(&self) -> &[Offered] {
+        &self.traffic.offered
+    }
+
+    /// Takes what became of sessions since the last call.
+    pub fn take_outcomes(&mut self, into: &mut Vec<Outcome>) {
+        into.append(&mut self.traffic.outcomes);
+    }
+
+    /// Sessions within their contract that were open on a pod when its removal began.
+    pub fn exposed_sessions(&self) -> u64 {
+        self.traffic.exposed
+    }
+
+    /// A client's turn: its session is over and the next begins, or it tries again.
+    pub(super) fn client_turn(&mut self, slot: ConnectionId) {
+        self.traffic.events += 1;
+        let connection = self.traffic.slots[slot.index()];
+        let schedule = self.traffic.offered[connection.offered as usize].schedule;
+        match connection.state {
+            State::Away => self.connect(slot, 0, self.now),
+            State::Trying { attempt, since } => {
+                if connection.session.ends_at() <= self.now {
+                    self.give_up(slot);
+                } else {
+                    self.connect(slot, attempt, since);
+                }
+            }
+            State::Open if connection.session.ends_at() > self.now => {
+                // The load balancer forgot the flow in silence; the message that is due now is answered by a reset.
+                self.cut(slot, EndCause::RstIdle, START);
+            }
+            State::Open => {
+                self.complete(slot);
+                let next = schedule.next(&connection.session);
+                self.begin(slot, next);
+            }
+        }
+    }
+
+    fn begin(&mut self, slot: ConnectionId, session: Session) {
+        let connection = &mut self.traffic.slots[slot.index()];
+        connection.session = session;
+        connection.state = State::Away;
+        connection.exposed = START;
+        connection.lost = false;
+        if session.opens_at <= self.now {
+            self.connect(slot, 0, self.now);
+        } else {
+            self.clients.move_to(slot, session.opens_at);
+        }
+    }
+
+    fn give_up(&mut self, slot: ConnectionId) {
+        let connection = self.traffic.slots[slot.index()];
+        let schedule = self.traffic.offered[connection.offered as usize].schedule;
+        let next = schedule.next(&connection.session);
+        self.begin(slot, next);
+    }
+
+    fn connect(&mut self, slot: ConnectionId, attempt: u32, since: Time) {
+        let connection = self.traffic.slots[slot.index()];
+        let session = connection.session;
+        let now = self.now;
+        match self.path(connection.offered, &session, attempt) {
+            Ok(path) => {
+                let bits = session.pick(0x636f_6e6e);
+                let connect_us = 300 + below(bits, 400);
+                let again = attempt > 0;
+                let position_in_pod = self.pod_states[path.pod.index()].connections.len() as u32;
+                self.pod_states[path.pod.index()].connections.push(slot);
+                let position_in_node = self.node_states[path.node.index()].connections.len() as u32;
+                self.node_states[path.node.index()].connections.push(slot);
+                let connection = &mut self.traffic.slots[slot.index()];
+                connection.state = State::Open;
+                connection.established_at = now;
+                connection.group = path.group;
+                connection.target = path.target;
+                connection.node = path.node.0;
+                connection.pod = path.pod.0;
+                connection.in_pod = position_in_pod;
+                connection.in_node = position_in_node;
+                let down_ms = if again { now - since } else { 0 };
+                let offered = connection.offered;
+                self.log.absorb(now ^ (u64::from(path.pod.0) << 40) ^ (u64::from(path.node.0) << 52));
+                self.traffic.outcomes.push(Outcome {
+                    at: now,
+                    offered,
+                    session,
+                    event: OutcomeEvent::Opened { connect_us, down_ms, again },
+                });
+                self.clients.move_to(slot, self.next_turn(slot).max(now + 1));
+            }
+            Err((cause, entry, after)) => {
+                let connection = &mut self.traffic.slots[slot.index()];
+                connection.state = State::Trying { attempt: attempt + 1, since };
+                let offered = connection.offered;
+                // A client that keeps failing is one drop and one window of downtime, not one a try.
+                if attempt == 0 {
+                    self.end(offered, session, cause, entry, false);
+                }
+                self.clients.move_to(slot, now + after.max(1_000));
+            }
+        }
+    }
+
+    /// Where a connect leads, or why nowhere and how long that takes to find out.
+    fn path(&mut self, offered: u32, session: &Session, attempt: u32) -> Result<Path, (EndCause, EntryId, Time)> {
+        let service = self.traffic.offered[offered as usize].service;
+        let groups = &self.service_states[service.index()].target_groups;
+        let salt = u64::from(attempt) << 32;
+        if groups.is_empty() {
+            return self.path_inside(service, session, salt);
+        }
+        let pick = below(session.pick(0x706f_7274), groups.len() as u64) as usize;
+        let group = groups[pick];
+        let zone = self.zone_of(group, session, salt);
+        let entry = self.target_groups[group.index()].entry;
+        let candidates = self.candidates(group, zone);
+        if candidates.is_empty() {
+            return Err((EndCause::Refused { reconnecting: false }, entry, 0));
+        }
+        let target = candidates[below(session.pick(0x7461_7267 ^ salt), candidates.len() as u64) as usize];
+        let (key, node) = {
+            let target = &self.target_groups[group.index()].targets[target as usize];
+            (target.key, target.node)
+        };
+        match key {
+            TargetKey::Pod(pod) => {
+                let node = node.expect("a pod that became a target was bound to a node");
+                if !self.node_states[node.index()].up {
+                    return Err((EndCause::ConnectTimeout, self.node_states[node.index()].entry, 3_000));
+                }
+                if !self.accepts(pod) {
+                    return Err((EndCause::Refused { reconnecting: false }, self.pod_states[pod.index()].entry, 0));
+                }
+                Ok(Path { group: group.0, target, node, pod })
+            }
+            TargetKey::Instance(_) => {
+                let Some(node) = node else { return Err((EndCause::ConnectTimeout, entry, 3_000)) };
+                let local = self.services.last(service).local;
+                let pod = self.through_node(service, node, local, session, salt)?;
+                Ok(Path { group: group.0, target, node, pod })
+            }
+        }
+    }
+
+    /// A node port: the node's kube-proxy chooses the endpoint.
+    fn through_node(
+        &self,
+        service: ServiceId,
+        node: NodeId,
+        local: bool,
+        session: &Session,
+        salt: u64,
+    ) -> Result<PodId, (EndCause, EntryId, Time)> {
+        let state = &self.node_states[node.index()];
+        if !state.up {
+            return Err((EndCause::ConnectTimeout, state.entry, 3_000));
+        }
+        let Some(version) = self.known_version(node, service) else {
+            return Err((EndCause::Refused { reconnecting: false }, state.entry, 0));
+        };
+        let endpoints = self.external_endpoints(version, node, local);
+        if endpoints.is_empty() {
+            // Local without a local endpoint: DROP, the client times out. No endpoint at all: REJECT.
+            let nowhere = version.ready.is_empty() && version.fallback.is_empty();
+            return Err(if local && !nowhere {
+                (EndCause::ConnectTimeout, version.entry, 3_000)
+            } else {
+                (EndCause::Refused { reconnecting: false }, version.entry, 0)
+            });
+        }
+        let pick = below(session.pick(0x656e_6470 ^ salt), endpoints.len() as u64) as usize;
+        let pod = endpoints[pick].pod;
+        let pod_node = endpoints[pick].node;
+        if !self.node_states[pod_node.index()].up {
+            return Err((EndCause::ConnectTimeout, self.node_states[pod_node.index()].entry, 3_000));
+        }
+        if !self.accepts(pod) {
+            return Err((EndCause::Refused { reconnecting: false }, self.pod_states[pod.index()].entry, 0));
+        }
+        Ok(pod)
+    }
+
+    /// A client inside the cluster, on some ready node, through that node's kube-proxy.
+    fn path_inside(
+        &self,
+        service: ServiceId,
+        session: &Session,
+        salt: u64,
+    ) -> Result<Path, (EndCause, EntryId, Time)> {
+        let nodes: Vec<NodeId> = self
+            .nodes
+            .iter()
+            .filter(|(id, node)| {
+                node.ready == super::objects::ReadyCondition::True
+                    && !node.unschedulable
+                    && self.node_states[id.index()].proxy.since.is_some()
+            })
+            .map(|(id, _)| id)
+            .collect();
+        if nodes.is_empty() {
+            return Err((EndCause::Unreachable, START, 0));
+        }
+        let node = nodes[below(session.pick(0x696e_7369 ^ salt), nodes.len() as u64) as usize];
+        let pod = self.through_node(service, node, false, session, salt)?;
+        Ok(Path { group: NONE, target: NONE, node, pod })
+    }
+
+    /// The zone whose address a client's resolver returned: as fresh as its cache.
+    fn zone_of(&self, group: TargetGroupId, session: &Session, salt: u64) -> usize {
+        let owner = &self.target_groups[group.index()];
+        let age = below(session.pick(0x6167_6564), self.parameters.nlb_dns_ttl + 1);
+        let resolved = |&(now_resolves, changed_at): &(bool, Time)| {
+            if self.now.saturating_sub(changed_at) < age && changed_at > 0 { !now_resolves } else { now_resolves }
+        };
+        let count = owner.resolves.iter().filter(|zone| resolved(zone)).count() as u64;
+        let bits = loadgen::chance::mix(session.zone_pick() ^ salt);
+        if count == 0 {
+            return below(bits, owner.zones.len() as u64) as usize;
+        }
+        let pick = below(bits, count) as usize;
+        owner
+            .resolves
+            .iter()
+            .enumerate()
+            .filter(|(_, zone)| resolved(zone))
+            .nth(pick)
+            .map_or(0, |(index, _)| index)
+    }
+
+    /// When a connection needs attention again: at its session's end, or at the first message that comes after the
+    /// load balancer has forgotten it.
+    fn next_turn(&self, slot: ConnectionId) -> Time {
+        let connection = &self.traffic.slots[slot.index()];
+        let ends_at = connection.session.ends_at();
+        let Some(group) = self.target_groups.get(connection.group as usize) else { return ends_at };
+        let offered = &self.traffic.offered[connection.offered as usize];
+        if offered.longest_silence <= group.idle_timeout {
+            return ends_at;
+        }
+        let silence = offered.schedule.cadence(&connection.session);
+        if silence <= group.idle_timeout { ends_at } else { ends_at.min(self.now + silence) }
+    }
+
+    fn complete(&mut self, slot: ConnectionId) {
+        let connection = self.traffic.slots[slot.index()];
+        self.leave(slot);
+        let schedule = &self.traffic.offered[connection.offered as usize].schedule;
+        let messages = (connection.session.ends_at() - connection.established_at)
+            / schedule.cadence(&connection.session).max(1)
+            + 1;
+        let remote = self.pods.last(PodId(connection.pod)).node != Some(NodeId(connection.node));
+        let response_us = 500 + below(connection.session.pick(0x7265_7370), 1_500) + if remote { 250 } else { 0 };
+        self.traffic.outcomes.push(Outcome {
+            at: connection.session.ends_at(),
+            offered: connection.offered,
+            session: connection.session,
+            event: OutcomeEvent::Completed {
+                moved: connection.exposed != START && !connection.lost,
+                messages,
+                response_us,
+            },
+        });
+    }
+
+    /// Takes a connection out of the lists of its pod and node.
+    fn leave(&mut self, slot: ConnectionId) {
+        let connection = self.traffic.slots[slot.index()];
+        let list = &mut self.pod_states[connection.pod as usize].connections;
+        list.swap_remove(connection.in_pod as usize);
+        if let Some(&moved) = list.get(connection.in_pod as usize) {
+            self.traffic.slots[moved.index()].in_pod = connection.in_pod;
+        }
+        let list = &mut self.node_states[connection.node as usize].connections;
+        list.swap_remove(connection.in_node as usize);
+        if let Some(&moved) = list.get(connection.in_node as usize) {
+            self.traffic.slots[moved.index()].in_node = connection.in_node;
+        }
+    }
+
+    fn is_live(&self, slot: ConnectionId) -> bool {
+        let connection = &self.traffic.slots[slot.index()];
+        connection.state == State::Open && connection.session.ends_at() > self.now
+    }
+
+    fn end(&mut self, offered: u32, session: Session, cause: EndCause, entry: EntryId, exposed: bool) {
+        self.log.absorb(self.now ^ (u64::from(entry.0) << 24));
+        self.traffic.outcomes.push(Outcome {
+            at: self.now,
+            offered,
+            session,
+            event: OutcomeEvent::Ended { cause, entry, age: self.now.saturating_sub(session.opens_at), exposed },
+        });
+    }
+
+    /// A connection is cut: its client comes back for the rest of its session.
+    fn cut(&mut self, slot: ConnectionId, cause: EndCause, entry: EntryId) {
+        let connection = self.traffic.slots[slot.index()];
+        self.end(connection.offered, connection.session, cause, entry, connection.exposed != START);
+        self.leave(slot);
+        let now = self.now;
+        let connection = &mut self.traffic.slots[slot.index()];
+        connection.lost = true;
+        connection.state = State::Trying { attempt: 1, since: now };
+        self.clients.move_to(slot, now + 1);
+    }
+
+    fn cut_all(&mut self, slots: Vec<ConnectionId>, cause: EndCause, entry: EntryId) {
+        for slot in slots {
+            if self.is_live(slot) {
+                self.cut(slot, cause, entry);
+            }
+        }
+    }
+
+    /// A pod's processes are gone, and its open connections with them.
+    pub(super) fn cut_pod(&mut self, pod: PodId, entry: EntryId) {
+        let slots = self.pod_states[pod.index()].connections.clone();
+        self.cut_all(slots, EndCause::RstMidStream, entry);
+    }
+
+    /// An application announces the end on every connection and closes at a message boundary.
+    pub(super) fn close_with_notice(&mut self, pod: PodId, entry: EntryId) {
+        let slots = self.pod_states[pod.index()].connections.clone();
+        let cause = EndCause::FinAtBoundary { announced: true, all_acked: true, outstanding: 0 };
+        self.cut_all(slots, cause, entry);
+    }
+
+    /// A load balancer resets every flow through a target.
+    pub(super) fn cut_target(&mut self, group: TargetGroupId, index: u32, entry: EntryId) {
+        let target = &self.target_groups[group.index()].targets[index as usize];
+        let Some(node) = target.node else { return };
+        let slots: Vec<ConnectionId> = self.node_states[node.index()]
+            .connections
+            .iter()
+            .copied()
+            .filter(|slot| {
+                let connection = &self.traffic.slots[slot.index()];
+                connection.group == group.0 && connection.target == index
+            })
+            .collect();
+        self.cut_all(slots, EndCause::RstIdle, entry);
+    }
+
+    /// A host is gone: flows through it, and those of its pods, fall silent.
+    pub(super) fn cut_node(&mut self, node: NodeId, entry: EntryId) {
+        let slots = self.node_states[node.index()].connections.clone();
+        self.cut_all(slots, EndCause::Blackhole, entry);
+        for pod in self.node_states[node.index()].pods.clone() {
+            let slots = self.pod_states[pod.index()].connections.clone();
+            self.cut_all(slots, EndCause::Blackhole, entry);
+        }
+    }
+
+    /// The removal of a pod begins: its open sessions are what a migration must not lose.
+    pub(super) fn expose(&mut self, pod: PodId, entry: EntryId) {
+        for slot in self.pod_states[pod.index()].connections.clone() {
+            if !self.is_live(slot) {
+                continue;
+            }
+            let connection = &mut self.traffic.slots[slot.index()];
+            connection.exposed = entry;
+            let contract = self.traffic.offered[connection.offered as usize].contract;
+            if connection.session.lifetime <= contract {
+                self.traffic.exposed += 1;
+            }
+        }
+    }
+
+    /// When the last open connection on a pod ends by itself.
+    pub(super) fn last_end_on(&self, pod: PodId) -> Option<Time> {
+        self.pod_states[pod.index()]
+            .connections
+            .iter()
+            .filter(|&&slot| self.is_live(slot))
+            .map(|slot| self.traffic.slots[slot.index()].session.ends_at())
+            .max()
+    }
+
+    /// Connections open now through a node, or on its pods.
+    pub fn open_connections_on(&self, node: NodeId) -> usize {
+        let state = &self.node_states[node.index()];
+        let through = state.connections.iter().filter(|&&slot| self.is_live(slot)).count();
+        let on_pods = state
+            .pods
+            .iter()
+            .flat_map(|pod| &self.pod_states[pod.index()].connections)
+            .filter(|&&slot| self.is_live(slot) && self.traffic.slots[slot.index()].node != node.0)
+            .count();
+        through + on_pods
+    }
+
+    /// What the application of a pod does at SIGTERM, if it is offered traffic.
+    pub(super) fn behaviour_of(&self, pod: PodId) -> Option<AtSigterm> {
+        let labels = self.pods.last(pod).labels;
+        self.label_sets.services_of(labels).iter().find_map(|service| self.behaviours.get(service).copied())
+    }
+
+    /// Whether a pod's containers have ended.
+    pub fn has_exited(&self, pod: PodId) -> bool {
+        self.pod_states[pod.index()].containers == Containers::Exited
+    }
+}

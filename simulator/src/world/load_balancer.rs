@@ -1,0 +1,610 @@
+//! Network Load Balancers: target groups, their health checks, and the two controllers that keep their targets.
+
+use std::sync::Arc;
+
+use super::{
+    endpoints::usable,
+    ids::{EntryId, InstanceId, NodeId, PodId, ServiceId, TargetGroupId, ZoneId},
+    log::{Subject, What},
+    objects::ReadyCondition,
+    queue::Event,
+    Time, World,
+};
+use crate::{controllers::service_load_balancer as controllers, import::aws};
+
+/// What a target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetKey {
+    /// An instance, on the Service's node port.
+    Instance(InstanceId),
+    /// A pod, by its address.
+    Pod(PodId),
+}
+
+/// Health state of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the ELBv2 API's own")]
+pub enum TargetState {
+    Initial,
+    Healthy,
+    Unhealthy,
+    UnhealthyDraining,
+    Draining,
+    /// No longer registered.
+    Unused,
+}
+
+/// A target, registered now or once.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What it is.
+    pub key: TargetKey,
+    /// Its zone.
+    pub zone: ZoneId,
+    /// Node that receives its traffic.
+    pub node: Option<NodeId>,
+    /// State.
+    pub state: TargetState,
+    /// Since when, in milliseconds since the start of the run.
+    pub since: Time,
+    /// Until when some load balancer node may still send new flows, though the state says otherwise.
+    pub(super) stale_until: Time,
+    /// What a probe would find.
+    pub(super) passes: bool,
+    /// Probes have begun.
+    pub(super) checking: bool,
+    /// Raised when what a probe finds changes: older planned transitions are void.
+    pub(super) generation: u32,
+    /// The entry of its last transition.
+    pub(super) entry: EntryId,
+}
+
+/// A target group with its listener and load balancer.
+#[derive(Debug, Clone)]
+pub struct TargetGroup {
+    /// ARN.
+    pub arn: Arc<str>,
+    /// The Service that it serves.
+    pub service: ServiceId,
+    /// Which controller keeps its targets.
+    pub controller: aws::Controller,
+    /// Its load balancer is a Network Load Balancer; others carry no traffic in this model.
+    pub network: bool,
+    /// Targets are pods.
+    pub ip_targets: bool,
+    /// Zones of the load balancer.
+    pub zones: Vec<ZoneId>,
+    /// Cross-zone load balancing.
+    pub cross_zone: bool,
+    /// Idle timeout in milliseconds.
+    pub idle_timeout: Time,
+    /// Deregistration delay in milliseconds.
+    pub deregistration_delay: Time,
+    /// Flows are cut at the end of the delay.
+    pub deregistration_cuts: bool,
+    /// Flows of a target that turns unhealthy are cut.
+    pub unhealthy_cuts: bool,
+    /// How long a target stays `unhealthy.draining`, in milliseconds.
+    pub unhealthy_draining_interval: Time,
+    /// Probe interval in milliseconds.
+    pub interval: Time,
+    /// Probes that must pass.
+    pub healthy_threshold: u32,
+    /// Probes that must fail.
+    pub unhealthy_threshold: u32,
+    /// Targets, in the order of their first registration.
+    pub targets: Vec<Target>,
+    /// Name and attributes as imported.
+    pub(super) imported: usize,
+    /// Raised with every transition.
+    pub(super) version: u32,
+    pub(super) routes: Vec<Route>,
+    /// Per zone of `zones`: in DNS, and since when.
+    pub(super) resolves: Vec<(bool, Time)>,
+    /// The entry of the last transition of any target.
+    pub(super) entry: EntryId,
+}
+
+/// The targets that one zone's load balancer nodes choose from, until something changes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Route {
+    version: u32,
+    valid_until: Time,
+    candidates: Vec<u32>,
+}
+
+impl World {
+    /// The state of target health as DescribeTargetHealth shows it.
+    pub fn target_groups(&self) -> &[TargetGroup] {
+        &self.target_groups
+    }
+
+    // ---- registration ----
+
+    fn register(&mut self, group: TargetGroupId, key: TargetKey, cause: EntryId) {
+        let (zone, node) = match key {
+            TargetKey::Instance(instance) => {
+                let instance = &self.instances[instance.index()];
+                (instance.zone, instance.node)
+            }
+            TargetKey::Pod(pod) => {
+                let Some(node) = self.pods.last(pod).node else { return };
+                (self.node_states[node.index()].zone, Some(node))
+            }
+        };
+        let now = self.now;
+        let targets = &mut self.target_groups[group.index()].targets;
+        let index = match targets.iter().position(|target| target.key == key) {
+            Some(index) => index,
+            None => {
+                targets.push(Target {
+                    key,
+                    zone,
+                    node,
+                    state: TargetState::Unused,
+                    since: now,
+                    stale_until: 0,
+                    passes: false,
+                    checking: false,
+                    generation: 0,
+                    entry: cause,
+                });
+                targets.len() - 1
+            }
+        };
+        let target = &mut targets[index];
+        target.node = node;
+        target.checking = false;
+        target.generation += 1;
+        let generation = target.generation;
+        self.target_becomes(group, index, TargetState::Initial, cause);
+        let at = now + self.parameters.nlb_registration_delay;
+        self.queue.push(at, Event::TargetRegistered(group, index as u32, generation), cause);
+    }
+
+    fn deregister(&mut self, group: TargetGroupId, index: usize, cause: EntryId) {
+        let delay = self.target_groups[group.index()].deregistration_delay;
+        self.target_becomes(group, index, TargetState::Draining, cause);
+        let target = &self.target_groups[group.index()].targets[index];
+        let (generation, entry) = (target.generation, target.entry);
+        self.queue.push(self.now + delay, Event::TargetDrained(group, index as u32, generation), entry);
+    }
+
+    /// The end of the deregistration delay.
+    pub(super) fn target_drained(&mut self, group: TargetGroupId, index: u32, cause: EntryId) {
+        let target = &self.target_groups[group.index()].targets[index as usize];
+        if target.state != TargetState::Draining
+            || target.since + self.target_groups[group.index()].deregistration_delay > self.now
+        {
+            return;
+        }
+        self.target_becomes(group, index as usize, TargetState::Unused, cause);
+        if self.target_groups[group.index()].deregistration_cuts {
+            let entry = self.target_groups[group.index()].targets[index as usize].entry;
+            self.cut_target(group, index, entry);
+        }
+    }
+
+    /// Registration has reached the load balancer's nodes: probes begin.
+    pub(super) fn target_registered(&mut self, group: TargetGroupId, index: u32, generation: u32, cause: EntryId) {
+        let target = &mut self.target_groups[group.index()].targets[index as usize];
+        if target.generation != generation || target.state != TargetState::Initial {
+            return;
+        }
+        target.checking = true;
+        target.passes = false;
+        target.generation += 1;
+        let passes = self.passes(group, index as usize);
+        self.plan_transition(group, index as usize, passes, cause);
+    }
+
+    // ---- health ----
+
+    /// What a probe of a target finds now.
+    fn passes(&self, group: TargetGroupId, index: usize) -> bool {
+        let owner = &self.target_groups[group.index()];
+        let target = &owner.targets[index];
+        let Some(node) = target.node else { return false };
+        if !self.node_states[node.index()].up {
+            return false;
+        }
+        match target.key {
+            TargetKey::Pod(pod) => self.accepts(pod),
+            TargetKey::Instance(_) if self.services.last(owner.service).local => {
+                self.local_ready(node, owner.service) > 0
+            }
+            TargetKey::Instance(_) => {
+                self.known_version(node, owner.service).is_some_and(|version| !usable(version).is_empty())
+            }
+        }
+    }
+
+    /// Something that probes look at may have changed.
+    pub(super) fn probe_changes(&mut self, group: TargetGroupId, index: u32, cause: EntryId) {
+        let target = &self.target_groups[group.index()].targets[index as usize];
+        if !target.checking || target.state == TargetState::Unused {
+            return;
+        }
+        let passes = self.passes(group, index as usize);
+        if passes != target.passes {
+            self.plan_transition(group, index as usize, passes, cause);
+        }
+    }
+
+    /// Plans the transition that follows if probes keep finding the same: threshold probes, on the group's interval.
+    fn plan_transition(&mut self, group: TargetGroupId, index: usize, passes: bool, cause: EntryId) {
+        let now = self.now;
+        let phase_bits = self.seed.hash(&[0x7072_6f62, u64::from(group.0), index as u64]);
+        let owner = &mut self.target_groups[group.index()];
+        let interval = owner.interval.max(1);
+        let target = &mut owner.targets[index];
+        target.passes = passes;
+        target.generation += 1;
+        let threshold = match (passes, target.state) {
+            (true, TargetState::Initial) if self.parameters.nlb_one_check_to_first_healthy => 1,
+            (true, _) => owner.healthy_threshold,
+            (false, _) => owner.unhealthy_threshold,
+        };
+        let phase = loadgen::chance::below(phase_bits, interval);
+        let first = now + (interval + phase - now % interval) % interval;
+        let at = first + u64::from(threshold.max(1) - 1) * interval;
+        let event = Event::TargetHealth(group, index as u32, target.generation);
+        self.queue.push(at, event, cause);
+    }
+
+    /// Enough probes have agreed.
+    pub(super) fn target_health(&mut self, group: TargetGroupId, index: u32, generation: u32, cause: EntryId) {
+        let owner = &self.target_groups[group.index()];
+        let target = &owner.targets[index as usize];
+        if target.generation != generation || !target.checking {
+            return;
+        }
+        let (state, passes) = (target.state, target.passes);
+        match (state, passes) {
+            (TargetState::Unused, _) | (TargetState::Draining, true) => {}
+            (TargetState::Draining, false) => {
+                // Documentation hints that a draining target that fails its checks is treated as unhealthy.
+                if owner.unhealthy_cuts && self.parameters.nlb_draining_unhealthy_cuts && !self.fails_open(group) {
+                    self.cut_target(group, index, cause);
+                }
+            }
+            (_, true) => self.target_becomes(group, index as usize, TargetState::Healthy, cause),
+            (_, false) => {
+                let draining = !owner.unhealthy_cuts && owner.unhealthy_draining_interval > 0;
+                let next = if draining { TargetState::UnhealthyDraining } else { TargetState::Unhealthy };
+                let cuts = owner.unhealthy_cuts;
+                self.target_becomes(group, index as usize, next, cause);
+                if cuts && !self.fails_open(group) {
+                    let entry = self.target_groups[group.index()].targets[index as usize].entry;
+                    self.cut_target(group, index, entry);
+                }
+            }
+        }
+    }
+
+    /// No target is healthy in any zone: traffic goes to all of them, and flows are left alone.
+    fn fails_open(&self, group: TargetGroupId) -> bool {
+        !self.target_groups[group.index()].targets.iter().any(|target| target.state == TargetState::Healthy)
+    }
+
+    fn target_becomes(&mut self, group: TargetGroupId, index: usize, state: TargetState, cause: EntryId) {
+        let what = match state {
+            TargetState::Initial => What::TargetInitial,
+            TargetState::Healthy => What::TargetHealthy,
+            TargetState::Unhealthy | TargetState::UnhealthyDraining => What::TargetUnhealthy,
+            TargetState::Draining => What::TargetDraining,
+            TargetState::Unused => What::TargetUnused,
+        };
+        let entry = self.record(cause, Subject::Target(group, index as u32), what);
+        let now = self.now;
+        let bits = self.seed.hash(&[0x7374_616c, u64::from(group.0), index as u64, now]);
+        let window = match state {
+            TargetState::Draining => self.parameters.nlb_dereg_propagation,
+            TargetState::Unhealthy | TargetState::UnhealthyDraining => self.parameters.nlb_unhealthy_propagation,
+            _ => 0,
+        };
+        // The last load balancer node learns of it at the end of the window, or somewhat before.
+        let window = window - loadgen::chance::below(bits, window / 4 + 1);
+        let owner = &mut self.target_groups[group.index()];
+        let target = &mut owner.targets[index];
+        target.stale_until = match target.state {
+            TargetState::Healthy => now + window,
+            _ => target.stale_until,
+        };
+        if matches!(state, TargetState::Healthy | TargetState::Initial) {
+            target.stale_until = 0;
+        }
+        target.state = state;
+        target.since = now;
+        target.entry = entry;
+        owner.version += 1;
+        owner.entry = entry;
+        self.update_names(group);
+    }
+
+    /// A zone leaves DNS when it has no healthy target, unless no zone has one.
+    pub(super) fn update_names(&mut self, group: TargetGroupId) {
+        let now = self.now;
+        let owner = &mut self.target_groups[group.index()];
+        let healthy = |zone: Option<ZoneId>| {
+            owner.targets.iter().any(|target| {
+                target.state == TargetState::Healthy && zone.is_none_or(|zone| target.zone == zone)
+            })
+        };
+        let anywhere = healthy(None);
+        let resolves: Vec<bool> = owner
+            .zones
+            .iter()
+            .map(|&zone| !anywhere || owner.cross_zone || healthy(Some(zone)))
+            .collect();
+        for (slot, now_resolves) in owner.resolves.iter_mut().zip(resolves) {
+            if slot.0 != now_resolves {
+                *slot = (now_resolves, now);
+            }
+        }
+    }
+
+    /// Targets that the load balancer nodes of a zone choose from now.
+    pub(super) fn candidates(&mut self, group: TargetGroupId, zone_index: usize) -> &[u32] {
+        let now = self.now;
+        let initial = self.parameters.nlb_initial_gets_traffic;
+        let owner = &mut self.target_groups[group.index()];
+        let route = &owner.routes[zone_index];
+        if route.version != owner.version || now >= route.valid_until {
+            let zone = owner.zones[zone_index];
+            let in_scope = |target: &Target| owner.cross_zone || target.zone == zone;
+            let mut valid_until = Time::MAX;
+            let mut candidates = Vec::new();
+            let mut healthy = false;
+            for (index, target) in owner.targets.iter().enumerate().filter(|(_, target)| in_scope(target)) {
+                healthy |= target.state == TargetState::Healthy;
+                let stale = target.stale_until > now;
+                if stale {
+                    valid_until = valid_until.min(target.stale_until);
+                }
+                if target.state == TargetState::Healthy
+                    || stale
+                    || initial && target.state == TargetState::Initial
+                {
+                    candidates.push(index as u32);
+                }
+            }
+            if !healthy {
+                // Fail open: all registered targets of the scope.
+                for (index, target) in owner.targets.iter().enumerate().filter(|(_, target)| in_scope(target)) {
+                    let registered = matches!(
+                        target.state,
+                        TargetState::Initial | TargetState::Unhealthy | TargetState::UnhealthyDraining
+                    );
+                    if registered && !candidates.contains(&(index as u32)) {
+                        candidates.push(index as u32);
+                    }
+                }
+            }
+            owner.routes[zone_index] = Route { version: owner.version, valid_until, candidates };
+        }
+        &self.target_groups[group.index()].routes[zone_index].candidates
+    }
+
+    // ---- cloud controller manager ----
+
+    /// A node event that the service controller acts on.
+    pub(super) fn mark_controller_pass(&mut self, cause: EntryId) {
+        self.mark_all_load_balancer_controllers(cause);
+        if self.controller.pass_planned {
+            return;
+        }
+        self.controller.pass_planned = true;
+        if !self.controller.busy {
+            let at = self.now + self.watch_lag();
+            self.queue.push(at, Event::ControllerPass, cause);
+        }
+    }
+
+    /// One pass over all load-balanced Services, one after the other.
+    pub(super) fn controller_pass(&mut self, cause: EntryId) {
+        self.controller.pass_planned = false;
+        self.controller.busy = true;
+        let nodes: Vec<NodeId> = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| {
+                node.instance.is_some()
+                    && controllers::in_load_balancer(&controllers::NodeForLoadBalancer {
+                        exclude_label: node
+                            .meta
+                            .labels
+                            .get(controllers::EXCLUDE_LABEL)
+                            .map(String::as_str),
+                        to_be_deleted_taint: node.taints.iter().any(|taint| taint.key == controllers::TO_BE_DELETED_TAINT),
+                        deleting: node.meta.deletion_at.is_some(),
+                    })
+            })
+            .map(|(id, _)| id)
+            .collect();
+        self.controller.nodes = nodes;
+        self.controller.services = self
+            .services
+            .iter()
+            .filter(|&(id, _)| {
+                self.service_states[id.index()].target_groups.iter().any(|group| {
+                    self.target_groups[group.index()].controller == aws::Controller::CloudControllerManager
+                }) && self.service_states[id.index()].applied_nodes != self.controller.nodes
+            })
+            .map(|(id, _)| id)
+            .rev()
+            .collect();
+        self.next_controller_service(cause);
+    }
+
+    fn next_controller_service(&mut self, cause: EntryId) {
+        if self.controller.services.is_empty() {
+            self.controller.busy = false;
+            if self.controller.pass_planned {
+                self.queue.push(self.now + 1, Event::ControllerPass, cause);
+            }
+            return;
+        }
+        // More workers share the Services; the time a Service takes shrinks in proportion.
+        let each = self.parameters.ccm_ensure_time / u64::from(self.parameters.ccm_workers.max(1));
+        self.queue.push(self.now + each.max(1), Event::ControllerService, cause);
+    }
+
+    pub(super) fn controller_service(&mut self, cause: EntryId) {
+        let Some(service) = self.controller.services.pop() else { return };
+        let nodes = self.controller.nodes.clone();
+        let wanted: Vec<TargetKey> = nodes
+            .iter()
+            .filter_map(|&node| self.nodes.last(node).instance)
+            .filter(|instance| self.instances[instance.index()].runs())
+            .map(TargetKey::Instance)
+            .collect();
+        for group in self.service_states[service.index()].target_groups.clone() {
+            if self.target_groups[group.index()].controller == aws::Controller::CloudControllerManager {
+                self.set_targets(group, &wanted, cause);
+            }
+        }
+        self.service_states[service.index()].applied_nodes = nodes;
+        self.next_controller_service(cause);
+    }
+
+    /// Deregisters first, then registers; draining targets do not count as registered.
+    fn set_targets(&mut self, group: TargetGroupId, wanted: &[TargetKey], cause: EntryId) {
+        let registered = |target: &Target| !matches!(target.state, TargetState::Draining | TargetState::Unused);
+        for index in 0..self.target_groups[group.index()].targets.len() {
+            let target = &self.target_groups[group.index()].targets[index];
+            if registered(target) && !wanted.contains(&target.key) {
+                self.deregister(group, index, cause);
+            }
+        }
+        for &key in wanted {
+            let targets = &self.target_groups[group.index()].targets;
+            if !targets.iter().any(|target| target.key == key && registered(target)) {
+                self.register(group, key, cause);
+            }
+        }
+    }
+
+    // ---- AWS Load Balancer Controller ----
+
+    pub(super) fn mark_all_load_balancer_controllers(&mut self, cause: EntryId) {
+        for service in 0..self.service_states.len() {
+            let id = ServiceId::from(service);
+            let instances = self.service_states[service].target_groups.iter().any(|group| {
+                let group = &self.target_groups[group.index()];
+                group.controller == aws::Controller::AwsLoadBalancerController && !group.ip_targets
+            });
+            if instances {
+                self.mark_load_balancer_controller(id, cause);
+            }
+        }
+    }
+
+    pub(super) fn mark_load_balancer_controller(&mut self, service: ServiceId, cause: EntryId) {
+        let ours = self.service_states[service.index()].target_groups.iter().any(|group| {
+            self.target_groups[group.index()].controller == aws::Controller::AwsLoadBalancerController
+        });
+        if !ours || self.service_states[service.index()].controller_pending {
+            return;
+        }
+        self.service_states[service.index()].controller_pending = true;
+        let at = self.now + self.watch_lag() + self.parameters.lbc_reconcile;
+        self.queue.push(at, Event::LoadBalancerController(service), cause);
+    }
+
+    pub(super) fn load_balancer_controller(&mut self, service: ServiceId, cause: EntryId) {
+        if !self.load_balancer_controller_runs() {
+            // Nobody reconciles; a new leader starts over after its election.
+            let at = self.now + self.parameters.lbc_failover.max(1_000);
+            self.queue.push(at, Event::LoadBalancerController(service), cause);
+            return;
+        }
+        self.service_states[service.index()].controller_pending = false;
+        for group in self.service_states[service.index()].target_groups.clone() {
+            let owner = &self.target_groups[group.index()];
+            if owner.controller != aws::Controller::AwsLoadBalancerController {
+                continue;
+            }
+            let wanted = if owner.ip_targets { self.wanted_pods(service) } else { self.wanted_nodes() };
+            self.set_targets(group, &wanted, cause);
+        }
+    }
+
+    fn wanted_pods(&self, service: ServiceId) -> Vec<TargetKey> {
+        let state = &self.service_states[service.index()];
+        let ready = state.versions.last().map(|version| version.ready.clone()).unwrap_or_default();
+        let mut wanted: Vec<TargetKey> = ready.iter().map(|endpoint| TargetKey::Pod(endpoint.pod)).collect();
+        // A pod that only waits for its readiness gate is registered as well, or the gate could never open.
+        for &pod in &state.members {
+            if self.pods.get(pod).is_some_and(|pod| pod.active() && !pod.ready)
+                && !self.pod_states[pod.index()].gate
+                && self.accepts(pod)
+            {
+                wanted.push(TargetKey::Pod(pod));
+            }
+        }
+        wanted
+    }
+
+    fn wanted_nodes(&self) -> Vec<TargetKey> {
+        let suitable = |unknown: bool| -> Vec<TargetKey> {
+            self.nodes
+                .iter()
+                .filter(|(_, node)| {
+                    controllers::suits_aws_load_balancer_controller(&controllers::NodeForController {
+                        exclude_label: node.meta.labels.contains_key(controllers::EXCLUDE_LABEL),
+                        to_be_deleted_taint: node.taints.iter().any(|taint| taint.key == controllers::TO_BE_DELETED_TAINT),
+                        disrupted_taint: node.taints.iter().any(|taint| taint.key == controllers::KARPENTER_DISRUPTED_TAINT),
+                        ready: match node.ready {
+                            ReadyCondition::True => true,
+                            ReadyCondition::Unknown => unknown,
+                            ReadyCondition::False => false,
+                        },
+                    })
+                })
+                .filter_map(|(_, node)| node.instance)
+                .filter(|instance| self.instances[instance.index()].runs())
+                .map(TargetKey::Instance)
+                .collect()
+        };
+        let ready = suitable(false);
+        if ready.is_empty() { suitable(true) } else { ready }
+    }
+
+    /// The readiness gate's condition follows the target's health, at the controller's poll.
+    pub(super) fn gate_condition(&mut self, pod: PodId, cause: EntryId) {
+        if !self.pods.get(pod).is_some_and(|state| state.active()) || self.pod_states[pod.index()].gate {
+            return;
+        }
+        let healthy = self.target_groups.iter().all(|group| {
+            group
+                .targets
+                .iter()
+                .filter(|target| target.key == TargetKey::Pod(pod))
+                .all(|target| target.state == TargetState::Healthy)
+        }) && self.target_groups.iter().any(|group| group.targets.iter().any(|t| t.key == TargetKey::Pod(pod)));
+        if healthy {
+            self.pod_states[pod.index()].gate = true;
+            self.set_ready(pod, true, cause);
+        } else {
+            self.queue.push(self.now + self.parameters.lbc_gate_poll, Event::GateCondition(pod), cause);
+        }
+    }
+}
+
+/// The service controller's state between events.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ServiceController {
+    pub(super) pass_planned: bool,
+    pub(super) busy: bool,
+    pub(super) nodes: Vec<NodeId>,
+    pub(super) services: Vec<ServiceId>,
+}
+
+impl World {
+    /// An instance that is gone leaves its target groups at once.
+    pub(super) fn target_unused(&mut self, group: TargetGroupId, index: usize, cause: EntryId) {
+        self.target_becomes(group, index, TargetState::Unused, cause);
+        self.target_groups[group.index()].targets[index].stale_until = 0;
+    }
+}

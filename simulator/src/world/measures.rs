@@ -1,0 +1,192 @@
+//! What the world writes down about itself while it happens, because it could not be told afterwards: how few
+//! endpoints of a Service the path reached, and which budget a removal broke. Whose fault it was is judged elsewhere.
+
+use std::sync::Arc;
+
+use super::{
+    endpoints::on_node,
+    ids::{BudgetId, EntryId, PodId, ServiceId, TargetGroupId},
+    load_balancer::{TargetKey, TargetState},
+    Time, World,
+};
+use crate::controllers::disruption;
+
+/// The path to a Service reached fewer endpoints than ever before in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapacityLow {
+    /// When.
+    pub at: Time,
+    /// Which Service.
+    pub service: ServiceId,
+    /// Endpoints reached.
+    pub reached: u32,
+    /// The entry that made it so.
+    pub entry: EntryId,
+}
+
+/// A removal left fewer healthy pods than a budget wants at the scale of the start of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetBreach {
+    /// When.
+    pub at: Time,
+    /// The budget.
+    pub budget: BudgetId,
+    /// The pod that was removed.
+    pub pod: PodId,
+    /// Healthy pods left.
+    pub healthy: u32,
+    /// Wanted.
+    pub desired: u32,
+    /// The entry that removed it.
+    pub entry: EntryId,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watchdog {
+    /// Per Service: endpoints reached at the start, and the fewest so far.
+    capacity: Vec<(u32, u32)>,
+    /// Per budget: healthy pods wanted at the start.
+    desired: Vec<u32>,
+    lows: Vec<CapacityLow>,
+    breaches: Vec<BudgetBreach>,
+}
+
+impl World {
+    /// Remembers how things are now, at the start of a run.
+    pub(super) fn begin_measures(&mut self) {
+        self.watchdog.capacity = (0..self.services.ids())
+            .map(|service| {
+                let reached = self.endpoints_reached(ServiceId::from(service));
+                (reached, reached)
+            })
+            .collect();
+        self.watchdog.desired = (0..self.budgets.ids())
+            .map(|budget| u32::try_from(self.budget_status(BudgetId::from(budget)).desired_healthy).unwrap_or(0))
+            .collect();
+    }
+
+    /// Endpoints of a Service that the path reached at the start of the run.
+    pub fn endpoints_at_start(&self, service: ServiceId) -> u32 {
+        self.watchdog.capacity.get(service.index()).map_or(0, |&(start, _)| start)
+    }
+
+    /// Every new low of reachable endpoints, in order.
+    pub fn capacity_lows(&self) -> &[CapacityLow] {
+        &self.watchdog.lows
+    }
+
+    /// Every removal that a budget at the original scale would have refused.
+    pub fn budget_breaches(&self) -> &[BudgetBreach] {
+        &self.watchdog.breaches
+    }
+
+    /// Ready endpoints that traffic reaches: through any in-service target, or, without a load balancer, through any
+    /// proxy. Where none is ready, those that serve while they terminate.
+    pub fn endpoints_reached(&self, service: ServiceId) -> u32 {
+        let state = &self.service_states[service.index()];
+        let Some(version) = state.versions.last() else { return 0 };
+        let all = if version.ready.is_empty() { &version.fallback } else { &version.ready };
+        let through = |group: &TargetGroupId| -> u32 {
+            let owner = &self.target_groups[group.index()];
+            let healthy = owner.targets.iter().any(|target| target.state == TargetState::Healthy);
+            let in_service = |state: TargetState| {
+                state == TargetState::Healthy || !healthy && matches!(state, TargetState::Initial | TargetState::Unhealthy)
+            };
+            let mut reached = 0;
+            for target in owner.targets.iter().filter(|target| in_service(target.state)) {
+                match target.key {
+                    TargetKey::Pod(pod) => reached += u32::from(all.iter().any(|endpoint| endpoint.pod == pod)),
+                    TargetKey::Instance(_) => {
+                        let Some(node) = target.node.filter(|node| self.node_states[node.index()].up) else { continue };
+                        if !self.services.last(service).local {
+                            return all.len() as u32;
+                        }
+                        let ready = on_node(&version.ready, node);
+                        let here = if ready.is_empty() { on_node(&version.fallback, node) } else { ready };
+                        reached += here.len() as u32;
+                    }
+                }
+            }
+            reached
+        };
+        state
+            .target_groups
+            .iter()
+            .filter(|group| self.target_groups[group.index()].network)
+            .map(through)
+            .min()
+            .unwrap_or(all.len() as u32)
+    }
+
+    /// Notes a new low, if it is one.
+    pub(super) fn measure_capacity(&mut self, service: ServiceId, entry: EntryId) {
+        let Some(&(_, fewest)) = self.watchdog.capacity.get(service.index()) else { return };
+        let reached = self.endpoints_reached(service);
+        if reached < fewest {
+            self.watchdog.capacity[service.index()].1 = reached;
+            self.watchdog.lows.push(CapacityLow { at: self.now, service, reached, entry });
+        }
+    }
+
+    /// Notes a removal that leaves too few healthy pods.
+    pub(super) fn judge_removal(&mut self, pod: PodId, entry: EntryId) {
+        let counted = self.pods.get(pod).is_some_and(|pod| pod.ready && pod.active());
+        if !counted {
+            return;
+        }
+        for budget in self.budgets_of(pod) {
+            let Some(&desired) = self.watchdog.desired.get(budget.index()) else { continue };
+            let healthy = self
+                .members_of_budget(budget)
+                .iter()
+                .filter(|&&member| member != pod && self.pods.last(member).ready && self.pods.last(member).active())
+                .count() as u32;
+            if healthy < desired {
+                self.watchdog.breaches.push(BudgetBreach { at: self.now, budget, pod, healthy, desired, entry });
+            }
+        }
+    }
+
+    /// Pods that a budget selects, finished ones included.
+    pub(super) fn members_of_budget(&self, budget: BudgetId) -> Vec<PodId> {
+        self.pods
+            .iter()
+            .filter(|(_, pod)| self.label_sets.budgets_of(pod.labels).contains(&budget))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// The disruption controller's arithmetic.
+    pub(super) fn budget_status(&self, id: BudgetId) -> disruption::Status {
+        let budget = self.budgets.last(id);
+        let members = self.members_of_budget(id);
+        let mut owners: Vec<(super::objects::PodOwner, i32)> = Vec::new();
+        for &pod in &members {
+            let owner = self.pods.last(pod).owner;
+            if let Some(scale) = self.scale_of(owner)
+                && !owners.iter().any(|(known, _)| *known == self.scaled_owner(owner))
+            {
+                owners.push((self.scaled_owner(owner), scale));
+            }
+        }
+        let pods: Vec<disruption::Pod> = members
+            .iter()
+            .map(|&id| {
+                let pod = self.pods.last(id);
+                disruption::Pod {
+                    ready: pod.ready,
+                    terminating: pod.terminating(),
+                    finished: pod.finished(),
+                    disrupted: budget.disrupted.iter().any(|&(disrupted, _)| disrupted == id),
+                }
+            })
+            .collect();
+        let limit = match (&budget.min_available, &budget.max_unavailable) {
+            (Some(text), _) => disruption::Limit::MinAvailable(text.parse().unwrap_or_default()),
+            (None, Some(text)) => disruption::Limit::MaxUnavailable(text.parse().unwrap_or_default()),
+            (None, None) => disruption::Limit::MinAvailable(Default::default()),
+        };
+        let _: &Arc<_> = &budget.disrupted;
+        disruption::status(limit, owners.iter().map(|&(_, scale)| scale), &pods)
+    }
+}

@@ -1,0 +1,504 @@
+//! What clients ask of the API servers, and the rules by which these answer: preconditions, conflicts, budgets.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::core::v1::Taint;
+
+use super::{
+    cloud::{Bounds, GroupStatus},
+    ids::{EntryId, PodId, RequestId},
+    log::{ObjectKind, Subject, What},
+    objects::{Body, Lease, Meta, Plain},
+    queue::Event,
+    Time, World,
+};
+use crate::controllers::disruption;
+
+/// A taint in the EKS API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EksTaint {
+    /// Key.
+    pub key: Arc<str>,
+    /// Value.
+    pub value: Arc<str>,
+    /// `NO_SCHEDULE`, `NO_EXECUTE` or `PREFER_NO_SCHEDULE`.
+    pub effect: Arc<str>,
+}
+
+/// A launch template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaunchTemplate {
+    /// Name.
+    pub name: Arc<str>,
+    /// Client token.
+    pub client_token: Arc<str>,
+    /// What it says of the root volume, in the API's words.
+    pub data: BTreeMap<String, String>,
+    /// Tags of the template and of what it launches.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A node group to create.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeGroupRequest {
+    /// Name.
+    pub name: Arc<str>,
+    /// Client token.
+    pub client_token: Arc<str>,
+    /// Bounds.
+    pub bounds: Bounds,
+    /// Instance types.
+    pub instance_types: Vec<Arc<str>>,
+    /// AMI type.
+    pub ami_type: Arc<str>,
+    /// Kubernetes version.
+    pub version: Arc<str>,
+    /// Node role.
+    pub node_role: Arc<str>,
+    /// Subnets.
+    pub subnets: Vec<Arc<str>>,
+    /// Capacity type.
+    pub capacity_type: Arc<str>,
+    /// Labels for its nodes.
+    pub labels: BTreeMap<String, String>,
+    /// Taints for its nodes.
+    pub taints: Vec<EksTaint>,
+    /// Launch template by name.
+    pub launch_template: Option<Arc<str>>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Kinds that can be patched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Kubernetes' own")]
+pub enum Kind {
+    Node,
+    Pod,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    HorizontalPodAutoscaler,
+}
+
+/// One field of a patch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Sets a label, or removes it.
+    Label(String, Option<String>),
+    /// Sets an annotation, or removes it.
+    Annotation(String, Option<String>),
+    /// Sets `spec.replicas`.
+    Replicas(u32),
+    /// Replaces `spec.taints`.
+    Taints(Vec<Taint>),
+    /// Sets `spec.unschedulable`.
+    Unschedulable(bool),
+    /// Sets `spec.minReplicas` and `spec.maxReplicas`.
+    ReplicaBounds {
+        /// `spec.minReplicas`.
+        min: u32,
+        /// `spec.maxReplicas`.
+        max: u32,
+    },
+}
+
+/// Namespace and name.
+pub type Name = (Arc<str>, Arc<str>);
+
+/// A mutating request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Creates or updates a Lease; conflicts unless it is at this resourceVersion (`None`: does not exist).
+    Lease {
+        /// Which.
+        name: Name,
+        /// Holder; empty to release.
+        holder: Arc<str>,
+        /// Duration in milliseconds.
+        duration: Time,
+        /// Precondition.
+        resource_version: Option<u64>,
+    },
+    /// Creates or replaces a ConfigMap's data; conflicts like a Lease.
+    ConfigMap {
+        /// Which.
+        name: Name,
+        /// Its data.
+        data: BTreeMap<String, String>,
+        /// Precondition.
+        resource_version: Option<u64>,
+    },
+    /// Patches an object; conflicts when uid or resourceVersion are given and differ.
+    Patch {
+        /// Kind.
+        kind: Kind,
+        /// Which.
+        name: Name,
+        /// Precondition.
+        uid: Option<Arc<str>>,
+        /// Precondition.
+        resource_version: Option<u64>,
+        /// Changes, all in one write.
+        changes: Vec<Change>,
+    },
+    /// Evicts a pod.
+    Evict {
+        /// Which.
+        name: Name,
+        /// Precondition.
+        uid: Option<Arc<str>>,
+    },
+    /// Deletes a pod.
+    DeletePod {
+        /// Which.
+        name: Name,
+        /// `gracePeriodSeconds` in milliseconds.
+        grace: Option<Time>,
+    },
+    /// EC2 CreateLaunchTemplate.
+    CreateLaunchTemplate(LaunchTemplate),
+    /// EC2 DeleteLaunchTemplate.
+    DeleteLaunchTemplate(Arc<str>),
+    /// EKS CreateNodegroup.
+    CreateNodeGroup(NodeGroupRequest),
+    /// EKS UpdateNodegroupConfig, scalingConfig.
+    UpdateNodeGroupBounds(Arc<str>, Bounds),
+    /// EKS UpdateNodegroupConfig, taints: group, add or update, remove.
+    UpdateNodeGroupTaints(Arc<str>, Vec<EksTaint>, Vec<EksTaint>),
+    /// EKS DeleteNodegroup.
+    DeleteNodeGroup(Arc<str>),
+    /// Auto Scaling SuspendProcesses.
+    SuspendProcesses(Arc<str>, Vec<Arc<str>>),
+    /// Auto Scaling ResumeProcesses.
+    ResumeProcesses(Arc<str>, Vec<Arc<str>>),
+}
+
+/// What a server answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Done; the resourceVersion of the object where there is one.
+    Done(Option<u64>),
+    /// 409.
+    Conflict,
+    /// 404.
+    NotFound,
+    /// 429, with Retry-After in milliseconds.
+    RetryLater(Time),
+    /// Any other refusal, in the server's words.
+    Refused(String),
+}
+
+/// A request under way or answered.
+#[derive(Debug, Clone)]
+pub(super) struct Submitted {
+    pub(super) client: u32,
+    pub(super) phase: &'static str,
+    pub(super) request: Request,
+    pub(super) answer: Option<(Time, Answer)>,
+    pub(super) entry: EntryId,
+}
+
+impl World {
+    /// Sends a request; it takes effect after the API's latency.
+    pub fn submit(&mut self, client: u32, phase: &'static str, request: Request) -> RequestId {
+        let id = RequestId::from(self.requests.len());
+        self.requests.push(Submitted { client, phase, request, answer: None, entry: super::log::START });
+        self.queue.push(self.now + self.parameters.api_latency.max(1), Event::Request(id), super::log::START);
+        id
+    }
+
+    /// The answer to a request, once there is one, with the time at which it was given.
+    pub fn answer(&self, id: RequestId) -> Option<&(Time, Answer)> {
+        self.requests[id.index()].answer.as_ref()
+    }
+
+    /// A request: its client, the step that it belongs to, what it asks for.
+    pub fn request(&self, id: RequestId) -> (u32, &'static str, &Request) {
+        let submitted = &self.requests[id.index()];
+        (submitted.client, submitted.phase, &submitted.request)
+    }
+
+    pub(super) fn carry_out(&mut self, id: RequestId) {
+        let request = self.requests[id.index()].request.clone();
+        let entry = self.record(super::log::START, Subject::Request(id), What::Requested);
+        self.requests[id.index()].entry = entry;
+        let answer = match request {
+            Request::Lease { name, holder, duration, resource_version } => {
+                self.write_lease(name, holder, duration, resource_version, entry)
+            }
+            Request::ConfigMap { name, data, resource_version } => {
+                self.write_config_map(name, data, resource_version, entry)
+            }
+            Request::Patch { kind, name, uid, resource_version, changes } => {
+                self.patch(kind, &name, uid.as_deref(), resource_version, changes, entry)
+            }
+            Request::Evict { name, uid } => match self.pods.find(&name.0, &name.1) {
+                None => Answer::NotFound,
+                Some(pod) if uid.is_some_and(|uid| uid != self.pods.last(pod).meta.uid) => Answer::Conflict,
+                Some(pod) => match self.evict(pod, None, entry) {
+                    Ok(()) => Answer::Done(Some(self.pods.last(pod).meta.resource_version)),
+                    Err(answer) => answer,
+                },
+            },
+            Request::DeletePod { name, grace } => match self.pods.find(&name.0, &name.1) {
+                None => Answer::NotFound,
+                Some(pod) => {
+                    self.delete_pod(pod, grace, None, entry);
+                    Answer::Done(None)
+                }
+            },
+            Request::CreateLaunchTemplate(template) => done(self.create_launch_template(template)),
+            Request::DeleteLaunchTemplate(name) => match self.launch_templates.remove(&name) {
+                Some(_) => Answer::Done(None),
+                None => Answer::NotFound,
+            },
+            Request::CreateNodeGroup(group) => done(self.create_node_group(group, entry)),
+            Request::UpdateNodeGroupBounds(group, bounds) => {
+                done(self.update_node_group(&group, Some(bounds), (Vec::new(), Vec::new()), entry))
+            }
+            Request::UpdateNodeGroupTaints(group, add, remove) => {
+                done(self.update_node_group(&group, None, (add, remove), entry))
+            }
+            Request::DeleteNodeGroup(group) => done(self.delete_node_group(&group, entry)),
+            Request::SuspendProcesses(name, processes) => self.set_processes(&name, &processes, true, entry),
+            Request::ResumeProcesses(name, processes) => self.set_processes(&name, &processes, false, entry),
+        };
+        if !matches!(answer, Answer::Done(_)) {
+            self.record(entry, Subject::Request(id), What::Refused);
+        }
+        self.requests[id.index()].answer = Some((self.now, answer));
+    }
+
+    fn set_processes(&mut self, name: &str, processes: &[Arc<str>], suspend: bool, entry: EntryId) -> Answer {
+        let Some(group) = self
+            .groups
+            .iter_mut()
+            .find(|group| &*group.auto_scaling_group == name && group.status != GroupStatus::Deleted)
+        else {
+            return Answer::Refused(format!("ValidationError: AutoScalingGroup name not found - {name}"));
+        };
+        group.suspended.retain(|process| !processes.contains(process));
+        if suspend {
+            group.suspended.extend(processes.iter().cloned());
+            group.suspended.sort();
+        }
+        let _ = entry;
+        Answer::Done(None)
+    }
+
+    fn write_lease(
+        &mut self,
+        name: Name,
+        holder: Arc<str>,
+        duration: Time,
+        resource_version: Option<u64>,
+        entry: EntryId,
+    ) -> Answer {
+        let now = self.now as i64;
+        let id = match (self.leases.find(&name.0, &name.1), resource_version) {
+            (None, None) => {
+                let meta = self.new_meta(name.0.clone(), name.1.clone(), Arc::default());
+                self.leases.insert(&name.0, &name.1, Lease { meta, holder, duration, renewed_at: now })
+            }
+            (Some(id), Some(version)) if self.leases.last(id).meta.resource_version == version => {
+                let lease = self.leases.edit(id);
+                (lease.holder, lease.duration, lease.renewed_at) = (holder, duration, now);
+                id
+            }
+            _ => return Answer::Conflict,
+        };
+        self.lease_changed(id, entry);
+        Answer::Done(Some(self.leases.last(id).meta.resource_version))
+    }
+
+    fn write_config_map(
+        &mut self,
+        name: Name,
+        data: BTreeMap<String, String>,
+        resource_version: Option<u64>,
+        entry: EntryId,
+    ) -> Answer {
+        let id = match (self.config_maps.find(&name.0, &name.1), resource_version) {
+            (None, None) => {
+                let meta = self.new_meta(name.0.clone(), name.1.clone(), Arc::default());
+                let kind = ("v1".into(), "ConfigMap".into());
+                self.config_maps.insert(&name.0, &name.1, Plain { meta, kind, data: Some(Arc::new(data)) })
+            }
+            (Some(id), Some(version)) if self.config_maps.last(id).meta.resource_version == version => {
+                let object = self.config_maps.edit(id);
+                object.data = Some(Arc::new(data));
+                object.meta.body = Body::Made;
+                id
+            }
+            _ => return Answer::Conflict,
+        };
+        self.config_map_changed(id, entry);
+        Answer::Done(Some(self.config_maps.last(id).meta.resource_version))
+    }
+
+    fn patch(
+        &mut self,
+        kind: Kind,
+        name: &Name,
+        uid: Option<&str>,
+        resource_version: Option<u64>,
+        changes: Vec<Change>,
+        entry: EntryId,
+    ) -> Answer {
+        macro_rules! patch {
+            ($table:ident, $kind:ident, $changed:ident, $fields:expr) => {{
+                let Some(id) = self.$table.find(&name.0, &name.1) else { return Answer::NotFound };
+                let meta = &self.$table.last(id).meta;
+                if uid.is_some_and(|uid| uid != &*meta.uid)
+                    || resource_version.is_some_and(|version| version != meta.resource_version)
+                {
+                    return Answer::Conflict;
+                }
+                for change in changes {
+                    let object = self.$table.edit(id);
+                    if let Err(change) = metadata(&mut object.meta, change) {
+                        #[expect(clippy::redundant_closure_call, reason = "the closure names the kind's own fields")]
+                        ($fields)(self, id, change);
+                    }
+                }
+                self.$changed(id, entry);
+                Answer::Done(Some(self.$table.last(id).meta.resource_version))
+            }};
+        }
+        match kind {
+            Kind::Node => {
+                let labelled = changes.iter().any(|change| matches!(change, Change::Label(..)));
+                let answer = patch!(nodes, Node, node_changed, |world: &mut World, id, change| match change {
+                    Change::Taints(taints) => world.set_taints(id, taints, entry),
+                    Change::Unschedulable(value) => world.cordon(id, value, entry),
+                    _ => {}
+                });
+                if labelled {
+                    let id = self.nodes.find(&name.0, &name.1).expect("it was just patched");
+                    let labelled = self.record(entry, Subject::Node(id), What::Labelled);
+                    self.mark_controller_pass(labelled);
+                }
+                answer
+            }
+            Kind::Pod => {
+                let answer = patch!(pods, Pod, pod_changed, |_: &mut World, _, _| {});
+                if let Some(id) = self.pods.find(&name.0, &name.1) {
+                    self.relabel(id);
+                }
+                answer
+            }
+            Kind::Deployment => patch!(deployments, Deployment, deployment_changed, |world: &mut World, id, change| {
+                if let Change::Replicas(replicas) = change {
+                    world.scale_deployment(id, replicas, entry);
+                }
+            }),
+            Kind::ReplicaSet => patch!(replica_sets, ReplicaSet, replica_set_changed, |world: &mut World, id, change| {
+                if let Change::Replicas(replicas) = change {
+                    world.scale_replica_set(id, replicas, entry);
+                }
+            }),
+            Kind::StatefulSet => {
+                patch!(stateful_sets, StatefulSet, stateful_set_changed, |world: &mut World, id, change| {
+                    if let Change::Replicas(replicas) = change {
+                        let object = world.stateful_sets.edit(id);
+                        object.replicas = replicas;
+                        object.meta.generation += 1;
+                    }
+                })
+            }
+            Kind::DaemonSet => patch!(daemon_sets, DaemonSet, daemon_set_changed, |_: &mut World, _, _| {}),
+            Kind::HorizontalPodAutoscaler => {
+                patch!(autoscalers, HorizontalPodAutoscaler, autoscaler_changed, |world: &mut World, id, change| {
+                    if let Change::ReplicaBounds { min, max } = change {
+                        let what = What::BoundsSet { min, max };
+                        world.record(entry, object(ObjectKind::HorizontalPodAutoscaler, id), what);
+                        let hpa = world.autoscalers.edit(id);
+                        (hpa.min, hpa.max) = (min, max);
+                        hpa.meta.generation += 1;
+                    }
+                })
+            }
+        }
+    }
+
+    /// The eviction subresource.
+    pub(super) fn evict(&mut self, pod: PodId, grace: Option<Time>, cause: EntryId) -> Result<(), Answer> {
+        let Some(state) = self.pods.get(pod).cloned() else { return Err(Answer::NotFound) };
+        let budgets = self.budgets_of(pod);
+        let seen: Vec<disruption::BudgetForEviction> = budgets
+            .iter()
+            .map(|&id| {
+                let budget = self.budgets.last(id);
+                disruption::BudgetForEviction {
+                    disruptions_allowed: budget.allowed,
+                    current_healthy: budget.current_healthy,
+                    desired_healthy: budget.desired_healthy,
+                    always_allow_unhealthy: budget.always_allow,
+                    status_is_current: true,
+                    disrupted_pods: budget.disrupted.len(),
+                }
+            })
+            .collect();
+        let pod_seen = disruption::PodForEviction {
+            pending: state.phase == super::objects::Phase::Pending,
+            finished: state.finished(),
+            terminating: state.terminating(),
+            ready: state.ready,
+        };
+        match disruption::check_eviction(&pod_seen, &seen) {
+            disruption::Eviction::Allowed { consume_budget } => {
+                if consume_budget && let Some(&id) = budgets.first() {
+                    let now = self.now;
+                    let budget = self.budgets.edit(id);
+                    budget.allowed -= 1;
+                    let mut disrupted = budget.disrupted.to_vec();
+                    disrupted.push((pod, now));
+                    budget.disrupted = Arc::new(disrupted);
+                }
+                self.delete_pod(pod, grace, Some(What::Evicted), cause);
+                Ok(())
+            }
+            disruption::Eviction::TooManyRequests { retry_after } => {
+                Err(Answer::RetryLater(retry_after.map_or(5_000, |seconds| u64::from(seconds) * 1_000)))
+            }
+            disruption::Eviction::MultipleBudgets => Err(Answer::Refused(
+                "InternalError: this pod has more than one PodDisruptionBudget, which the eviction subresource does \
+                 not support"
+                    .into(),
+            )),
+            disruption::Eviction::Forbidden => {
+                Err(Answer::Refused("Forbidden: pod disruption budget has too many pending disruptions".into()))
+            }
+        }
+    }
+}
+
+fn done(result: Result<(), String>) -> Answer {
+    match result {
+        Ok(()) => Answer::Done(None),
+        Err(message) => Answer::Refused(message),
+    }
+}
+
+pub(super) fn object(kind: ObjectKind, id: impl Into<u32>) -> Subject {
+    Subject::Object(kind, id.into())
+}
+
+/// Applies a change of metadata; gives back any other.
+fn metadata(meta: &mut Meta, change: Change) -> Result<(), Change> {
+    fn set(map: &mut super::objects::StringMap, key: String, value: Option<String>) {
+        let map = Arc::make_mut(map);
+        match value {
+            Some(value) => map.insert(key, value),
+            None => map.remove(&key),
+        };
+    }
+    match change {
+        Change::Label(key, value) => set(&mut meta.labels, key, value),
+        Change::Annotation(key, value) => set(&mut meta.annotations, key, value),
+        other => return Err(other),
+    }
+    Ok(())
+}

@@ -1,0 +1,395 @@
+//! Pod specifications, compiled once for all pods of a template.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1 as core;
+
+use super::{
+    ids::{LabelsId, SpecId},
+    Time, World,
+};
+use crate::selector::{LabelSelector, NodeAffinity, SelectorError, Toleration};
+
+/// What the world reads of a pod's specification.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The specification itself.
+    pub kubernetes: Arc<core::PodSpec>,
+    /// Namespace of its pods.
+    pub namespace: Arc<str>,
+    /// Requested CPU in thousandths of a core, as the scheduler sums it.
+    pub cpu_milli: i64,
+    /// Requested memory in bytes.
+    pub memory: i64,
+    /// The same with the scheduler's defaults for containers that request nothing.
+    pub nonzero_cpu_milli: i64,
+    /// The same for memory.
+    pub nonzero_memory: i64,
+    /// Grace period in milliseconds.
+    pub grace: Time,
+    /// How long preStop hooks take, in milliseconds; what cannot be told counts as nothing.
+    pub pre_stop: Time,
+    /// Runs in the host's network.
+    pub host_network: bool,
+    /// Has a readiness probe.
+    pub probed: bool,
+    pub(super) probe_initial: Time,
+    pub(super) probe_period: Time,
+    /// Resolves names through cluster DNS.
+    pub(super) uses_dns: bool,
+    /// Has a readiness gate of the load balancer controller.
+    pub(super) gated: bool,
+    /// A critical pod of the system.
+    pub(super) critical: bool,
+    /// Priority.
+    pub(super) priority: i32,
+    /// Its images, as one number: pulled together.
+    pub(super) image: u32,
+    pub(super) host_ports: Vec<u16>,
+    pub(super) tolerations: Vec<Toleration>,
+    pub(super) node_affinity: NodeAffinity,
+    pub(super) affinity: Vec<AffinityTerm>,
+    pub(super) spread: Vec<Spread>,
+    pub(super) claims: Vec<Arc<str>>,
+    pub(super) labels: Option<LabelsId>,
+}
+
+/// The domains that pods are spread over or drawn to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Topology {
+    Hostname,
+    Zone,
+    /// Some other label.
+    Label(Arc<str>),
+}
+
+impl Topology {
+    fn new(key: &str) -> Topology {
+        match key {
+            "kubernetes.io/hostname" => Topology::Hostname,
+            "topology.kubernetes.io/zone" | "failure-domain.beta.kubernetes.io/zone" => Topology::Zone,
+            other => Topology::Label(other.into()),
+        }
+    }
+}
+
+/// A term of pod affinity or anti-affinity.
+#[derive(Debug, Clone)]
+pub(super) struct AffinityTerm {
+    pub(super) selector: LabelSelector,
+    /// `None`: all namespaces.
+    pub(super) namespaces: Option<Vec<Arc<str>>>,
+    pub(super) topology: Topology,
+    pub(super) anti: bool,
+    /// `None`: required.
+    pub(super) weight: Option<i64>,
+}
+
+/// A topology spread constraint.
+#[derive(Debug, Clone)]
+pub(super) struct Spread {
+    pub(super) selector: LabelSelector,
+    pub(super) topology: Topology,
+    pub(super) max_skew: i64,
+    pub(super) hard: bool,
+    pub(super) min_domains: Option<i64>,
+    pub(super) honor_affinity: bool,
+    pub(super) honor_taints: bool,
+}
+
+/// Requests of the pods on a node.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Requested {
+    pub(super) cpu_milli: i64,
+    pub(super) memory: i64,
+    pub(super) nonzero_cpu_milli: i64,
+    pub(super) nonzero_memory: i64,
+    pub(super) pods: i64,
+}
+
+impl Requested {
+    pub(super) fn add(&mut self, spec: &Spec) {
+        self.change(spec, 1);
+    }
+
+    pub(super) fn subtract(&mut self, spec: &Spec) {
+        self.change(spec, -1);
+    }
+
+    fn change(&mut self, spec: &Spec, sign: i64) {
+        self.cpu_milli += sign * spec.cpu_milli;
+        self.memory += sign * spec.memory;
+        self.nonzero_cpu_milli += sign * spec.nonzero_cpu_milli;
+        self.nonzero_memory += sign * spec.nonzero_memory;
+        self.pods += sign;
+    }
+}
+
+impl World {
+    /// Compiles a specification; an equal one is found again.
+    pub(super) fn add_spec(&mut self, namespace: &Arc<str>, kubernetes: core::PodSpec) -> Result<SpecId, SelectorError> {
+        let mut neutral = kubernetes;
+        neutral.node_name = None;
+        let known = self.specs.iter().rposition(|spec| spec.namespace == *namespace && *spec.kubernetes == neutral);
+        if let Some(index) = known {
+            return Ok(SpecId::from(index));
+        }
+        let image = self.image_number(&neutral);
+        let spec = Spec::compile(namespace, neutral, image)?;
+        self.specs.push(spec);
+        Ok(SpecId::from(self.specs.len() - 1))
+    }
+
+    fn image_number(&mut self, spec: &core::PodSpec) -> u32 {
+        let images = spec.containers.iter().map(|container| container.image.as_deref().unwrap_or("")).collect::<Vec<_>>();
+        let key: Arc<str> = images.join(" ").into();
+        let next = self.images.len() as u32;
+        *self.images.entry(key).or_insert(next)
+    }
+}
+
+impl Spec {
+    fn compile(namespace: &Arc<str>, kubernetes: core::PodSpec, image: u32) -> Result<Spec, SelectorError> {
+        let spec = &kubernetes;
+        let requested = requests(spec);
+        let readiness = spec.containers.iter().filter_map(|container| container.readiness_probe.as_ref());
+        let seconds = |value: Option<i32>, default: i32| Time::from(value.unwrap_or(default).max(0).unsigned_abs()) * 1_000;
+        let probe_initial = readiness.clone().map(|probe| seconds(probe.initial_delay_seconds, 0)).max().unwrap_or(0);
+        let probe_period =
+            readiness.clone().map(|probe| seconds(probe.period_seconds, 10)).max().unwrap_or(10_000).max(1_000);
+        let host_network = spec.host_network.unwrap_or(false);
+        let priority_class = spec.priority_class_name.as_deref().unwrap_or("");
+        let pod_affinity = spec.affinity.as_ref();
+        let mut affinity = Vec::new();
+        if let Some(terms) = pod_affinity.and_then(|affinity| affinity.pod_affinity.as_ref()) {
+            add_terms(
+                &mut affinity,
+                namespace,
+                false,
+                terms.required_during_scheduling_ignored_during_execution.as_deref(),
+                terms.preferred_during_scheduling_ignored_during_execution.as_deref(),
+            )?;
+        }
+        if let Some(terms) = pod_affinity.and_then(|affinity| affinity.pod_anti_affinity.as_ref()) {
+            add_terms(
+                &mut affinity,
+                namespace,
+                true,
+                terms.required_during_scheduling_ignored_during_execution.as_deref(),
+                terms.preferred_during_scheduling_ignored_during_execution.as_deref(),
+            )?;
+        }
+        let spread = spec
+            .topology_spread_constraints
+            .iter()
+            .flatten()
+            .map(|constraint| {
+                Ok(Spread {
+                    selector: LabelSelector::compile(constraint.label_selector.as_ref())?,
+                    topology: Topology::new(&constraint.topology_key),
+                    max_skew: i64::from(constraint.max_skew),
+                    hard: constraint.when_unsatisfiable == "DoNotSchedule",
+                    min_domains: constraint.min_domains.map(i64::from),
+                    honor_affinity: constraint.node_affinity_policy.as_deref() != Some("Ignore"),
+                    honor_taints: constraint.node_taints_policy.as_deref() == Some("Honor"),
+                })
+            })
+            .collect::<Result<Vec<_>, SelectorError>>()?;
+        Ok(Spec {
+            namespace: namespace.clone(),
+            cpu_milli: requested.0,
+            memory: requested.1,
+            nonzero_cpu_milli: requested.2,
+            nonzero_memory: requested.3,
+            grace: match spec.termination_grace_period_seconds {
+                Some(grace) if grace < 0 => 1_000,
+                Some(grace) => grace.unsigned_abs().saturating_mul(1_000).min(u64::from(u32::MAX) * 1_000),
+                None => 30_000,
+            },
+            pre_stop: spec.containers.iter().map(pre_stop).max().unwrap_or(0),
+            host_network,
+            probed: readiness.count() > 0,
+            probe_initial,
+            probe_period,
+            uses_dns: !host_network && &**namespace != "kube-system" && spec.dns_policy.as_deref() != Some("Default"),
+            gated: spec
+                .readiness_gates
+                .iter()
+                .flatten()
+                .any(|gate| gate.condition_type.starts_with("target-health.elbv2.k8s.aws")),
+            critical: priority_class.starts_with("system-"),
+            priority: spec.priority.unwrap_or(0),
+            image,
+            host_ports: spec
+                .containers
+                .iter()
+                .flat_map(|container| container.ports.iter().flatten())
+                .filter_map(|port| {
+                    let port = port.host_port.or(host_network.then_some(port.container_port))?;
+                    u16::try_from(port).ok()
+                })
+                .collect(),
+            tolerations: spec
+                .tolerations
+                .iter()
+                .flatten()
+                .map(Toleration::compile)
+                .collect::<Result<Vec<_>, SelectorError>>()?,
+            node_affinity: NodeAffinity::compile(spec)?,
+            affinity,
+            spread,
+            claims: spec
+                .volumes
+                .iter()
+                .flatten()
+                .filter_map(|volume| volume.persistent_volume_claim.as_ref())
+                .map(|claim| claim.claim_name.as_str().into())
+                .collect(),
+            labels: None,
+            kubernetes: Arc::new(kubernetes),
+        })
+    }
+}
+
+fn add_terms(
+    into: &mut Vec<AffinityTerm>,
+    namespace: &Arc<str>,
+    anti: bool,
+    required: Option<&[core::PodAffinityTerm]>,
+    preferred: Option<&[core::WeightedPodAffinityTerm]>,
+) -> Result<(), SelectorError> {
+    let required = required.unwrap_or_default().iter().map(|term| (term, None));
+    let preferred =
+        preferred.unwrap_or_default().iter().map(|term| (&term.pod_affinity_term, Some(i64::from(term.weight))));
+    for (term, weight) in required.chain(preferred) {
+        let named: Vec<Arc<str>> = term.namespaces.iter().flatten().map(|name| name.as_str().into()).collect();
+        // A namespace selector is taken to select every namespace: labels of namespaces are not simulated.
+        let namespaces = match (&term.namespace_selector, named.is_empty()) {
+            (Some(_), _) => None,
+            (None, true) => Some(vec![namespace.clone()]),
+            (None, false) => Some(named),
+        };
+        into.push(AffinityTerm {
+            selector: LabelSelector::compile(term.label_selector.as_ref())?,
+            namespaces,
+            topology: Topology::new(&term.topology_key),
+            anti,
+            weight,
+        });
+    }
+    Ok(())
+}
+
+/// A `sleep` handler, or an exec of `sleep N`; of other hooks the length cannot be told.
+fn pre_stop(container: &core::Container) -> Time {
+    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else { return 0 };
+    if let Some(sleep) = &hook.sleep {
+        return sleep.seconds.max(0).unsigned_abs().saturating_mul(1_000);
+    }
+    let words: Vec<&str> = hook
+        .exec
+        .iter()
+        .flat_map(|exec| exec.command.iter().flatten())
+        .flat_map(|argument| argument.split_whitespace())
+        .collect();
+    words
+        .windows(2)
+        .find(|pair| pair[0] == "sleep" || pair[0].ends_with("/sleep"))
+        .and_then(|pair| pair[1].trim_end_matches(['s', ';']).parse::<u64>().ok())
+        .map_or(0, |seconds| seconds.saturating_mul(1_000))
+}
+
+/// Requests of a pod: CPU, memory, and both with the scheduler's defaults of 100 mCPU and 200 MiB. Init containers run
+/// before the others, so the largest of them counts if it is larger than their sum; sidecars are added to both.
+fn requests(spec: &core::PodSpec) -> (i64, i64, i64, i64) {
+    let of = |container: &core::Container| {
+        let requests = container.resources.as_ref().and_then(|resources| resources.requests.as_ref());
+        let cpu = requests.and_then(|all| all.get("cpu")).and_then(|quantity| cpu_milli(&quantity.0));
+        let memory = requests.and_then(|all| all.get("memory")).and_then(|quantity| bytes(&quantity.0));
+        [cpu.unwrap_or(0), memory.unwrap_or(0), cpu.unwrap_or(100), memory.unwrap_or(200 << 20)]
+    };
+    let mut sum = [0i64; 4];
+    for container in &spec.containers {
+        add(&mut sum, of(container));
+    }
+    let mut sidecars = [0i64; 4];
+    let mut largest = [0i64; 4];
+    for container in spec.init_containers.iter().flatten() {
+        if container.restart_policy.as_deref() == Some("Always") {
+            add(&mut sidecars, of(container));
+            add(&mut sum, of(container));
+        } else {
+            let mut with = sidecars;
+            add(&mut with, of(container));
+            for (most, value) in largest.iter_mut().zip(with) {
+                *most = (*most).max(value);
+            }
+        }
+    }
+    for (total, most) in sum.iter_mut().zip(largest) {
+        *total = (*total).max(most);
+    }
+    if let Some(overhead) = &spec.overhead {
+        let cpu = overhead.get("cpu").and_then(|quantity| cpu_milli(&quantity.0)).unwrap_or(0);
+        let memory = overhead.get("memory").and_then(|quantity| bytes(&quantity.0)).unwrap_or(0);
+        add(&mut sum, [cpu, memory, cpu, memory]);
+    }
+    (sum[0], sum[1], sum[2], sum[3])
+}
+
+fn add(to: &mut [i64; 4], what: [i64; 4]) {
+    for (total, value) in to.iter_mut().zip(what) {
+        *total = total.saturating_add(value);
+    }
+}
+
+/// A CPU quantity in thousandths of a core, rounded up.
+pub fn cpu_milli(text: &str) -> Option<i64> {
+    quantity(text).map(|(value, scale)| round_up(value.checked_mul(1_000), scale)).unwrap_or(None)
+}
+
+/// A quantity of bytes (or of anything countable), rounded up.
+pub fn bytes(text: &str) -> Option<i64> {
+    quantity(text).map(|(value, scale)| round_up(Some(value), scale)).unwrap_or(None)
+}
+
+fn round_up(value: Option<i128>, scale: i128) -> Option<i64> {
+    let value = value?;
+    i64::try_from((value + scale - 1).div_euclid(scale)).ok()
+}
+
+/// A Kubernetes quantity as a fraction.
+fn quantity(text: &str) -> Option<(i128, i128)> {
+    let digits = text.find(|letter: char| !matches!(letter, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if fraction.len() > 12 || whole.len() > 24 {
+        return None;
+    }
+    let value: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let scale = 10i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let (multiply, divide): (i128, i128) = match suffix {
+        "" => (1, 1),
+        "n" => (1, 1_000_000_000),
+        "u" => (1, 1_000_000),
+        "m" => (1, 1_000),
+        "k" => (1_000, 1),
+        "M" => (1_000_000, 1),
+        "G" => (1_000_000_000, 1),
+        "T" => (1_000_000_000_000, 1),
+        "P" => (1_000_000_000_000_000, 1),
+        "E" => (1_000_000_000_000_000_000, 1),
+        "Ki" => (1 << 10, 1),
+        "Mi" => (1 << 20, 1),
+        "Gi" => (1 << 30, 1),
+        "Ti" => (1 << 40, 1),
+        "Pi" => (1 << 50, 1),
+        "Ei" => (1 << 60, 1),
+        exponent => {
+            let power: i32 = exponent.strip_prefix(['e', 'E'])?.parse().ok()?;
+            let factor = 10i128.checked_pow(power.unsigned_abs().min(30))?;
+            if power >= 0 { (factor, 1) } else { (1, factor) }
+        }
+    };
+    Some((value.checked_mul(multiply)?, scale.checked_mul(divide)?))
+}
