@@ -126,7 +126,7 @@ pub fn format(span: Duration) -> String {
     format_millis(millis(span))
 }
 
-/// Writes a span given in milliseconds; see [`format`].
+/// Writes a span given in milliseconds; see [`format()`].
 pub fn format_millis(span: u64) -> String {
     match Unit::ALL.into_iter().find(|unit| span > 0 && span.is_multiple_of(unit.millis())) {
         Some(unit) => format!("{}{}", span / unit.millis(), unit.suffix()),
