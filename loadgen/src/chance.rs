@@ -59,13 +59,35 @@ pub fn below(bits: u64, bound: u64) -> u64 {
 
 /// Maps 64 uniform bits to `low..=high` so that every doubling is equally likely. Zero counts as one.
 pub fn log_uniform(bits: u64, low: u64, high: u64) -> u64 {
-    let low = low.max(1);
-    if high <= low {
-        return low;
+    LogUniform::new(low, high).draw(bits)
+}
+
+/// The map of [`log_uniform`] with its logarithms taken once, for limits that are drawn from many times.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogUniform {
+    low: u64,
+    high: u64,
+    from: f64,
+    width: f64,
+}
+
+impl LogUniform {
+    /// Values in `low..=high`. Zero counts as one; a high limit below the low one counts as the low one.
+    pub fn new(low: u64, high: u64) -> LogUniform {
+        let low = low.max(1);
+        let high = high.max(low);
+        let from = log2(low as f64);
+        LogUniform { low, high, from, width: log2(high as f64) - from }
     }
-    let (from, to) = (log2(low as f64), log2(high as f64));
-    let unit = (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
-    (exp2(from + (to - from) * unit) as u64).clamp(low, high)
+
+    /// The value that belongs to 64 uniform bits.
+    pub fn draw(&self, bits: u64) -> u64 {
+        if self.high == self.low {
+            return self.low;
+        }
+        let unit = (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
+        (exp2(self.from + self.width * unit) as u64).clamp(self.low, self.high)
+    }
 }
 
 /// The finalizer of SplitMix64.
