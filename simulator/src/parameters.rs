@@ -302,6 +302,18 @@ registry! {
     /// How long new flows still reach a deregistered target, at the slowest NLB node; the others are between 5 s and this.
     nlb_dereg_propagation: u64 = "nlb.dereg_propagation",
         Seconds 120 * S, drawn 5 * S => 300 * S, Uncertainty, "observed";
+    /// How long an application that serves on after SIGTERM keeps accepting when it has no client left.
+    application_linger: u64 = "application.linger",
+        Seconds 330 * S, fixed 0 => HOUR, Uncertainty, "assumed: outlasts the propagation of a deregistration";
+    /// From a pod's change to the write of its Service's EndpointSlices, without churn.
+    endpoints_write: u64 = "endpoints.write",
+        Milliseconds 50 * MS, drawn 20 * MS => 200 * MS, Uncertainty, "assumed";
+    /// How long the AWS Load Balancer Controller takes for one reconcile.
+    lbc_reconcile: u64 = "lbc.reconcile",
+        Milliseconds S, drawn 200 * MS => 5 * S, Uncertainty, "assumed";
+    /// How often the AWS Load Balancer Controller polls a target for its pod's readiness gate.
+    lbc_gate_poll: u64 = "lbc.gate_poll",
+        Seconds 15 * S, fixed S => 60 * S, Uncertainty, "source code";
     /// How long new flows still reach a target that turned unhealthy.
     nlb_unhealthy_propagation: u64 = "nlb.unhealthy_propagation",
         Seconds 35 * S, drawn 0 => 40 * S, Uncertainty, "observed";

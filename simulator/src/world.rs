@@ -50,7 +50,9 @@ pub use load_balancer::{Target, TargetGroup, TargetKey, TargetState};
 pub use log::{Entry, ObjectKind, Subject, What, START};
 pub use measures::{BudgetBreach, CapacityLow};
 pub use spec::Spec;
+pub use build::Claim;
 pub use table::Table;
+pub use tell::clock;
 
 use ids::{
     AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, InstanceId, JobId, LeaseId, NodeId, PlainId, PodId,
@@ -104,6 +106,7 @@ pub struct World {
     quotas: Vec<crate::import::Object>,
     volumes: build::Volumes,
     specs: Vec<Spec>,
+    images: BTreeMap<Arc<str>, u32>,
     label_sets: labels::LabelSets,
     node_states: Vec<nodes::NodeState>,
     pod_states: Vec<pods::PodState>,
@@ -112,6 +115,7 @@ pub struct World {
     scheduler: scheduling::Scheduler,
     dns: Option<ServiceId>,
     proxy_pods: Option<DaemonSetId>,
+    load_balancer_deployment: Option<DeploymentId>,
     kubelet_version: Arc<str>,
     cluster_version: Arc<str>,
 

@@ -16,7 +16,7 @@ pub(super) struct Autoscaler {
     planned: bool,
     /// When it last added a node.
     added_at: Option<Time>,
-    /// Label sets of its pods' names: a Deployment called `cluster-autoscaler`.
+    /// The Deployment whose name contains `cluster-autoscaler`.
     pub(super) deployment: Option<super::ids::DeploymentId>,
 }
 
@@ -27,7 +27,12 @@ const AFTER_ADD: Time = 600_000;
 impl World {
     /// Something changed that a scan might act on.
     pub(super) fn mark_scan(&mut self, cause: EntryId) {
-        if self.autoscaler.deployment.is_none() || self.autoscaler.planned {
+        let may_act = self.scheduler.first_unschedulable().is_some()
+            || self.groups.iter().any(|group| {
+                let widest = group.history.iter().map(|(_, bounds)| bounds.min).fold(group.bounds.min, u32::min);
+                group.bounds.desired > widest
+            });
+        if self.autoscaler.deployment.is_none() || self.autoscaler.planned || !may_act {
             return;
         }
         self.plan_scan(self.now + 1, cause);
@@ -41,10 +46,7 @@ impl World {
     }
 
     fn autoscaler_runs(&self) -> bool {
-        let Some(deployment) = self.autoscaler.deployment else { return false };
-        self.replica_sets_of(deployment).iter().any(|&set| {
-            self.owners.pods_of_set(set).iter().any(|&pod| self.pods.get(pod).is_some_and(|pod| pod.ready && pod.active()))
-        })
+        self.autoscaler.deployment.is_some_and(|deployment| self.has_ready_pod(deployment))
     }
 
     /// The bounds that the autoscaler believes in: its cache is refreshed every minute.
@@ -167,7 +169,7 @@ impl World {
                 .iter()
                 .flatten()
                 .any(|volume| volume.empty_dir.is_some() || volume.host_path.is_some());
-            let system = &*pod.meta.namespace == "kube-system" && self.budgets_of_labels(pod.labels).is_empty();
+            let system = &*pod.meta.namespace == "kube-system" && self.label_sets.budgets_of(pod.labels).is_empty();
             !matches!(pod.owner, PodOwner::Nobody) && !local_storage && !system
         });
         if !replicated {

@@ -63,7 +63,7 @@ impl World {
             return;
         }
         state.pending = true;
-        let quiet_from = state.versions.last().map_or(0, |version| version.at + self.parameters.endpoints_retry);
+        let quiet_from = state.versions.last().map_or(0, |version| version.at + self.parameters.endpoints_stale_retry);
         let reacts = self.watch_lag() + self.parameters.endpoints_write;
         // Versions of the start of the run are old, whatever their time says.
         let churning = self.now > 0 && quiet_from > self.now && self.service_states[service.index()].versions.len() > 1;
@@ -82,14 +82,16 @@ impl World {
         for &id in &self.service_states[service.index()].members {
             let Some(pod) = self.pods.get(id) else { continue };
             let Some(node) = pod.node else { continue };
-            let Some(endpoint) = endpoint_slice::endpoint(&endpoint_slice::PodForEndpoint {
-                has_address: pod.ip != 0,
-                finished: pod.finished(),
-                ready: pod.ready,
-                terminating: pod.terminating(),
-                node_exists: self.nodes.exists(node),
-                publish_not_ready_addresses: publish,
-            }) else {
+            let Some(endpoint) = endpoint_slice::endpoint(
+                &endpoint_slice::Pod {
+                    phase: pod.phase,
+                    has_address: pod.ip != 0,
+                    ready: pod.ready,
+                    terminating: pod.terminating(),
+                    node_exists: self.nodes.exists(node),
+                },
+                publish,
+            ) else {
                 continue;
             };
             if endpoint.ready {
@@ -117,7 +119,7 @@ impl World {
 
     fn add_version(&mut self, service: ServiceId, version: Version) {
         // Nothing lags more than this behind: the watch's delivery and the proxy's interval.
-        let horizon = self.now.saturating_sub(self.parameters.watch_delivery_max + self.parameters.kube_proxy_min_interval);
+        let horizon = self.now.saturating_sub(self.watch_range().1 + self.parameters.kube_proxy_min_interval);
         let state = &mut self.service_states[service.index()];
         let known = state.versions.iter().rposition(|old| old.at <= horizon).unwrap_or(0);
         state.versions.drain(..known);
@@ -153,8 +155,9 @@ impl World {
     fn proxy_lag(&self, node: NodeId, service: ServiceId, version_at: Time) -> Time {
         let bits = self.seed.hash(&[0x7072_6f78, u64::from(node.0), u64::from(service.0), version_at]);
         let p = &self.parameters;
-        p.watch_delivery_min
-            + loadgen::chance::below(bits, p.watch_delivery_max - p.watch_delivery_min + 1)
+        let (least, most) = self.watch_range();
+        least
+            + loadgen::chance::below(bits, most - least + 1)
             + loadgen::chance::below(loadgen::chance::mix(bits), p.kube_proxy_min_interval)
     }
 

@@ -128,14 +128,14 @@ macro_rules! changed {
 }
 
 changed! {
-    node_changed(nodes: NodeId) => Node, |_: &mut World, _, _| {};
+    node_changed(nodes: NodeId) => Node, World::after_node_change;
     pod_changed(pods: PodId) => Pod, World::after_pod_change;
     deployment_changed(deployments: DeploymentId) => Deployment, World::after_deployment_change;
     replica_set_changed(replica_sets: ReplicaSetId) => ReplicaSet, World::after_replica_set_change;
     stateful_set_changed(stateful_sets: StatefulSetId) => StatefulSet, World::after_stateful_set_change;
     daemon_set_changed(daemon_sets: DaemonSetId) => DaemonSet, |_: &mut World, _, _| {};
     job_changed(jobs: JobId) => Job, |_: &mut World, _, _| {};
-    autoscaler_changed(autoscalers: AutoscalerId) => HorizontalPodAutoscaler, |_: &mut World, _, _| {};
+    autoscaler_changed(autoscalers: AutoscalerId) => HorizontalPodAutoscaler, World::after_autoscaler_change;
     budget_changed(budgets: BudgetId) => PodDisruptionBudget, |_: &mut World, _, _| {};
     config_map_changed(config_maps: PlainId) => ConfigMap, |_: &mut World, _, _| {};
     lease_changed(leases: LeaseId) => Lease, |_: &mut World, _, _| {};

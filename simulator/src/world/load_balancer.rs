@@ -10,7 +10,9 @@ use super::{
     queue::Event,
     Time, World,
 };
-use crate::{controllers::service_load_balancer as controllers, import::aws};
+use crate::{
+    controllers::{node_lifecycle::ConditionStatus, service_load_balancer as controllers},
+    import::aws, parameters::FirstHealthy};
 
 /// What a target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -201,7 +203,7 @@ impl World {
     // ---- health ----
 
     /// What a probe of a target finds now.
-    fn passes(&self, group: TargetGroupId, index: usize) -> bool {
+    pub(super) fn passes(&self, group: TargetGroupId, index: usize) -> bool {
         let owner = &self.target_groups[group.index()];
         let target = &owner.targets[index];
         let Some(node) = target.node else { return false };
@@ -241,7 +243,7 @@ impl World {
         target.passes = passes;
         target.generation += 1;
         let threshold = match (passes, target.state) {
-            (true, TargetState::Initial) if self.parameters.nlb_one_check_to_first_healthy => 1,
+            (true, TargetState::Initial) if self.parameters.nlb_checks_to_first_healthy == FirstHealthy::OneCheck => 1,
             (true, _) => owner.healthy_threshold,
             (false, _) => owner.unhealthy_threshold,
         };
@@ -405,24 +407,7 @@ impl World {
     pub(super) fn controller_pass(&mut self, cause: EntryId) {
         self.controller.pass_planned = false;
         self.controller.busy = true;
-        let nodes: Vec<NodeId> = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| {
-                node.instance.is_some()
-                    && controllers::in_load_balancer(&controllers::NodeForLoadBalancer {
-                        exclude_label: node
-                            .meta
-                            .labels
-                            .get(controllers::EXCLUDE_LABEL)
-                            .map(String::as_str),
-                        to_be_deleted_taint: node.taints.iter().any(|taint| taint.key == controllers::TO_BE_DELETED_TAINT),
-                        deleting: node.meta.deletion_at.is_some(),
-                    })
-            })
-            .map(|(id, _)| id)
-            .collect();
-        self.controller.nodes = nodes;
+        self.controller.nodes = self.controller_nodes();
         self.controller.services = self
             .services
             .iter()
@@ -435,6 +420,31 @@ impl World {
             .rev()
             .collect();
         self.next_controller_service(cause);
+    }
+
+    /// Nodes that the service controller keeps among the targets.
+    pub(super) fn controller_nodes(&self) -> Vec<NodeId> {
+        self.nodes
+            .iter()
+            .filter(|&(id, node)| node.instance.is_some() && controllers::in_load_balancer(&self.seen_node(id)))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// What the controller of a target group wants registered now.
+    pub(super) fn wanted_targets(&self, group: TargetGroupId) -> Vec<TargetKey> {
+        let owner = &self.target_groups[group.index()];
+        match owner.controller {
+            aws::Controller::AwsLoadBalancerController if owner.ip_targets => self.wanted_pods(owner.service),
+            aws::Controller::AwsLoadBalancerController => self.wanted_nodes(),
+            aws::Controller::CloudControllerManager => self
+                .controller_nodes()
+                .iter()
+                .filter_map(|&node| self.nodes.last(node).instance)
+                .filter(|instance| self.instances[instance.index()].runs())
+                .map(TargetKey::Instance)
+                .collect(),
+        }
     }
 
     fn next_controller_service(&mut self, cause: EntryId) {
@@ -521,12 +531,10 @@ impl World {
         }
         self.service_states[service.index()].controller_pending = false;
         for group in self.service_states[service.index()].target_groups.clone() {
-            let owner = &self.target_groups[group.index()];
-            if owner.controller != aws::Controller::AwsLoadBalancerController {
-                continue;
+            if self.target_groups[group.index()].controller == aws::Controller::AwsLoadBalancerController {
+                let wanted = self.wanted_targets(group);
+                self.set_targets(group, &wanted, cause);
             }
-            let wanted = if owner.ip_targets { self.wanted_pods(service) } else { self.wanted_nodes() };
-            self.set_targets(group, &wanted, cause);
         }
     }
 
@@ -547,28 +555,33 @@ impl World {
     }
 
     fn wanted_nodes(&self) -> Vec<TargetKey> {
-        let suitable = |unknown: bool| -> Vec<TargetKey> {
-            self.nodes
-                .iter()
-                .filter(|(_, node)| {
-                    controllers::suits_aws_load_balancer_controller(&controllers::NodeForController {
-                        exclude_label: node.meta.labels.contains_key(controllers::EXCLUDE_LABEL),
-                        to_be_deleted_taint: node.taints.iter().any(|taint| taint.key == controllers::TO_BE_DELETED_TAINT),
-                        disrupted_taint: node.taints.iter().any(|taint| taint.key == controllers::KARPENTER_DISRUPTED_TAINT),
-                        ready: match node.ready {
-                            ReadyCondition::True => true,
-                            ReadyCondition::Unknown => unknown,
-                            ReadyCondition::False => false,
-                        },
-                    })
-                })
-                .filter_map(|(_, node)| node.instance)
-                .filter(|instance| self.instances[instance.index()].runs())
-                .map(TargetKey::Instance)
-                .collect()
-        };
-        let ready = suitable(false);
-        if ready.is_empty() { suitable(true) } else { ready }
+        let ids: Vec<NodeId> = self.nodes.iter().map(|(id, _)| id).collect();
+        let seen: Vec<controllers::Node<'_>> = ids.iter().map(|&id| self.seen_node(id)).collect();
+        controllers::aws_targets(&seen)
+            .into_iter()
+            .filter_map(|index| self.nodes.last(ids[index]).instance)
+            .filter(|instance| self.instances[instance.index()].runs())
+            .map(TargetKey::Instance)
+            .collect()
+    }
+
+    fn seen_node(&self, id: NodeId) -> controllers::Node<'_> {
+        let node = self.nodes.last(id);
+        let labels = &node.meta.labels;
+        controllers::Node {
+            exclude_label: labels.get(controllers::EXCLUDE_LABEL).map(String::as_str),
+            taints: &self.node_states[id.index()].taints,
+            ready: match node.ready {
+                ReadyCondition::True => ConditionStatus::True,
+                ReadyCondition::False => ConditionStatus::False,
+                ReadyCondition::Unknown => ConditionStatus::Unknown,
+            },
+            deleting: node.meta.deletion_at.is_some(),
+            provider_id: node.provider_id.as_deref().unwrap_or(""),
+            aws_excluded: labels.contains_key("node-role.kubernetes.io/master")
+                || labels.contains_key("alpha.service-controller.kubernetes.io/exclude-balancer")
+                || labels.get("eks.amazonaws.com/compute-type").map(String::as_str) == Some("fargate"),
+        }
     }
 
     /// The readiness gate's condition follows the target's health, at the controller's poll.

@@ -38,13 +38,7 @@ pub enum Subject {
 pub enum ObjectKind {
     Deployment,
     ReplicaSet,
-    StatefulSet,
-    DaemonSet,
-    Job,
     HorizontalPodAutoscaler,
-    PodDisruptionBudget,
-    ConfigMap,
-    Lease,
 }
 
 /// What happened.
@@ -54,7 +48,6 @@ pub enum What {
     Started,
     Requested,
     Refused,
-    Changed,
     Scaled { from: u32, to: u32 },
     BoundsSet { min: u32, max: u32 },
     Created,
@@ -182,7 +175,6 @@ fn discriminant(what: What) -> u64 {
         What::Started => 0,
         What::Requested => 1,
         What::Refused => 2,
-        What::Changed => 3,
         What::Scaled { .. } => 4,
         What::BoundsSet { .. } => 5,
         What::Created => 6,

@@ -1,15 +1,12 @@
 //! What the world writes down about itself while it happens, because it could not be told afterwards: how few
 //! endpoints of a Service the path reached, and which budget a removal broke. Whose fault it was is judged elsewhere.
 
-use std::sync::Arc;
-
 use super::{
     endpoints::on_node,
     ids::{BudgetId, EntryId, PodId, ServiceId, TargetGroupId},
     load_balancer::{TargetKey, TargetState},
     Time, World,
 };
-use crate::controllers::disruption;
 
 /// The path to a Service reached fewer endpoints than ever before in this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +58,9 @@ impl World {
             })
             .collect();
         self.watchdog.desired = (0..self.budgets.ids())
-            .map(|budget| u32::try_from(self.budget_status(BudgetId::from(budget)).desired_healthy).unwrap_or(0))
+            .map(|budget| {
+                self.budget_status(BudgetId::from(budget)).map_or(0, |status| super::workloads::widen(status.desired_healthy))
+            })
             .collect();
     }
 
@@ -154,39 +153,5 @@ impl World {
             .filter(|(_, pod)| self.label_sets.budgets_of(pod.labels).contains(&budget))
             .map(|(id, _)| id)
             .collect()
-    }
-
-    /// The disruption controller's arithmetic.
-    pub(super) fn budget_status(&self, id: BudgetId) -> disruption::Status {
-        let budget = self.budgets.last(id);
-        let members = self.members_of_budget(id);
-        let mut owners: Vec<(super::objects::PodOwner, i32)> = Vec::new();
-        for &pod in &members {
-            let owner = self.pods.last(pod).owner;
-            if let Some(scale) = self.scale_of(owner)
-                && !owners.iter().any(|(known, _)| *known == self.scaled_owner(owner))
-            {
-                owners.push((self.scaled_owner(owner), scale));
-            }
-        }
-        let pods: Vec<disruption::Pod> = members
-            .iter()
-            .map(|&id| {
-                let pod = self.pods.last(id);
-                disruption::Pod {
-                    ready: pod.ready,
-                    terminating: pod.terminating(),
-                    finished: pod.finished(),
-                    disrupted: budget.disrupted.iter().any(|&(disrupted, _)| disrupted == id),
-                }
-            })
-            .collect();
-        let limit = match (&budget.min_available, &budget.max_unavailable) {
-            (Some(text), _) => disruption::Limit::MinAvailable(text.parse().unwrap_or_default()),
-            (None, Some(text)) => disruption::Limit::MaxUnavailable(text.parse().unwrap_or_default()),
-            (None, None) => disruption::Limit::MinAvailable(Default::default()),
-        };
-        let _: &Arc<_> = &budget.disrupted;
-        disruption::status(limit, owners.iter().map(|&(_, scale)| scale), &pods)
     }
 }

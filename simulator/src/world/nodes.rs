@@ -35,6 +35,8 @@ pub(super) struct NodeState {
     pub(super) ip: u32,
     pub(super) last_ip: u32,
     pub(super) requested: Requested,
+    /// Its taints, compiled; those that cannot be are ignored.
+    pub(super) taints: Arc<Vec<selector::Taint>>,
     pub(super) pods: Vec<PodId>,
     pub(super) images: BTreeSet<u32>,
     pub(super) proxy: Proxy,
@@ -57,6 +59,7 @@ impl NodeState {
             ip,
             last_ip: 0,
             requested: Requested::default(),
+            taints: Arc::default(),
             pods: Vec::new(),
             images: BTreeSet::new(),
             proxy: Proxy::default(),
@@ -154,7 +157,7 @@ impl World {
         like.or_else(|| {
             instance_types::lookup(instance_type).map(|found| {
                 let allocatable = found.allocatable();
-                (i64::from(allocatable.cpu_milli), allocatable.memory_bytes as i64, i64::from(allocatable.pods))
+                (allocatable.cpu_millis as i64, (allocatable.memory_mib << 20) as i64, i64::from(allocatable.pods))
             })
         })
         .unwrap_or((1_930, 7_220 << 20, 29))
@@ -163,6 +166,10 @@ impl World {
     pub(super) fn node_becomes_ready(&mut self, id: NodeId, cause: EntryId) {
         if !self.nodes.exists(id) || !self.node_states[id.index()].up {
             return;
+        }
+        if self.proxy_pods.is_none() {
+            // kube-proxy is not a pod that we know: it starts with the node.
+            self.node_states[id.index()].proxy.since = Some(self.now + 1_000);
         }
         self.set_node_ready(id, ReadyCondition::True, cause);
     }
@@ -231,15 +238,15 @@ impl World {
 
     /// The taint eviction controller: pods that do not tolerate a NoExecute taint go, budgets or not.
     fn evict_by_taints(&mut self, id: NodeId, cause: EntryId) {
-        let taints = self.nodes.last(id).taints.clone();
-        if !taints.iter().any(|taint| taint.effect == "NoExecute") {
+        let taints = self.node_states[id.index()].taints.clone();
+        if !taints.iter().any(|taint| taint.effect == selector::Effect::NoExecute) {
             return;
         }
         for pod in self.node_states[id.index()].pods.clone() {
             let tolerations = &self.specs[self.pods.last(pod).spec.index()].tolerations;
-            match taint_eviction::evict_after(&taints, tolerations) {
-                Some(0) => self.delete_pod(pod, None, None, cause),
-                Some(after) => self.queue.push(self.now + after, Event::TaintEviction(pod), cause),
+            match taint_eviction::delete_at(&taints, tolerations, self.now as i64) {
+                Some(at) if at <= self.now as i64 => self.delete_pod(pod, None, None, cause),
+                Some(at) => self.queue.push(at.unsigned_abs(), Event::TaintEviction(pod), cause),
                 None => {}
             }
         }
@@ -247,9 +254,9 @@ impl World {
 
     pub(super) fn taint_eviction(&mut self, pod: PodId, cause: EntryId) {
         let Some(state) = self.pods.get(pod) else { return };
-        let Some(node) = state.node.and_then(|node| self.nodes.get(node)) else { return };
+        let Some(node) = state.node.filter(|&node| self.nodes.exists(node)) else { return };
         let tolerations = &self.specs[state.spec.index()].tolerations;
-        if taint_eviction::evict_after(&node.taints, tolerations).is_some() {
+        if taint_eviction::delete_at(&self.node_states[node.index()].taints, tolerations, 0).is_some() {
             self.delete_pod(pod, None, None, cause);
         }
     }
@@ -320,12 +327,9 @@ impl World {
         }
     }
 
-    /// Whether a pod's specification tolerates every NoSchedule and NoExecute taint of a node.
-    pub(super) fn tolerates_taints(tolerations: &[selector::Toleration], taints: &[Taint]) -> bool {
-        taints
-            .iter()
-            .filter(|taint| taint.effect != "PreferNoSchedule")
-            .all(|taint| tolerations.iter().any(|toleration| toleration.tolerates(taint)))
+    pub(super) fn after_node_change(&mut self, id: NodeId, _cause: EntryId) {
+        let taints = self.nodes.last(id).taints.iter().filter_map(|taint| selector::Taint::compile(taint).ok());
+        self.node_states[id.index()].taints = Arc::new(taints.collect());
     }
 }
 

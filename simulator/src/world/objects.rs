@@ -9,7 +9,8 @@ use super::{
     ids::{DaemonSetId, DeploymentId, InstanceId, JobId, LabelsId, NodeId, PodId, ReplicaSetId, SpecId, StatefulSetId},
     Instant, Time,
 };
-use crate::import::RawObject;
+pub use crate::controllers::PodPhase as Phase;
+use crate::{controllers::horizontal_pod_autoscaler::Behavior, import::RawObject};
 
 /// Labels or annotations.
 pub type StringMap = Arc<BTreeMap<String, String>>;
@@ -103,17 +104,6 @@ pub enum PodOwner {
     Unknown,
     /// Nobody: a bare pod.
     Nobody,
-}
-
-/// Phase of a pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the API's own")]
-pub enum Phase {
-    Pending,
-    Running,
-    Succeeded,
-    Failed,
-    Unknown,
 }
 
 /// A Pod.
@@ -289,6 +279,8 @@ pub struct HorizontalPodAutoscaler {
     pub max: u32,
     /// Load in percent of a request times replicas, and the target per replica, where metrics worked at import.
     pub load: Option<(u64, u64)>,
+    /// `spec.behavior`.
+    pub behavior: Option<Arc<Behavior>>,
 }
 
 /// A PodDisruptionBudget.

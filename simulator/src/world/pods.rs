@@ -45,8 +45,8 @@ pub(super) struct PodState {
     pub(super) backoff_until: Time,
     /// The load balancer controller's readiness gate is True (or there is none).
     pub(super) gate: bool,
-    /// An eviction of it was begun by EKS.
-    pub(super) drained: bool,
+    /// Its requests are counted on its node.
+    pub(super) takes_share: bool,
 }
 
 impl Default for PodState {
@@ -62,7 +62,7 @@ impl Default for PodState {
             queued: false,
             backoff_until: 0,
             gate: true,
-            drained: false,
+            takes_share: false,
         }
     }
 }
@@ -79,7 +79,7 @@ impl World {
         cause: EntryId,
     ) -> PodId {
         let meta = self.new_meta(namespace.clone(), name.clone(), labels.clone());
-        let labels = self.intern(&labels);
+        let labels = self.label_sets.intern(&namespace, &labels);
         let pod = Pod {
             meta,
             labels,
@@ -119,9 +119,10 @@ impl World {
         let state = &mut self.node_states[node.index()];
         state.requested.add(spec);
         state.pods.push(id);
+        self.pod_states[id.index()].takes_share = true;
         let cached = state.holds_image(spec.image);
         let p = &self.parameters;
-        let pull = if cached { p.kubelet_image_cached } else { p.kubelet_image_pull };
+        let pull = if cached { p.kubelet_image_cached } else { p.kubelet_image_pull_cold };
         let sandbox = if spec.host_network { 0 } else { p.kubelet_sandbox };
         let starts_at = self.now + self.watch_lag() + p.kubelet_reaction + sandbox + pull + p.kubelet_container_start;
         self.queue.push(starts_at, Event::PodStarts(id), entry);
@@ -134,6 +135,11 @@ impl World {
         let Some(node) = pod.node.filter(|_| !pod.terminating() && !pod.finished()) else { return };
         let spec = &self.specs[pod.spec.index()];
         if !self.nodes.exists(node) || !self.node_states[node.index()].up {
+            return;
+        }
+        if self.volume_busy(id, node) {
+            // Its volume is still attached to another node.
+            self.queue.push(self.now + 5_000, Event::PodStarts(id), cause);
             return;
         }
         // Without a ready node there is no pod network yet; only host-network pods start.
@@ -349,10 +355,7 @@ impl World {
         let entry = self.record(cause, Subject::Pod(id), What::Removed);
         self.pods.remove(id, &pod.meta.namespace, &pod.meta.name);
         if let Some(node) = pod.node {
-            let spec = &self.specs[pod.spec.index()];
-            let state = &mut self.node_states[node.index()];
-            state.requested.subtract(spec);
-            state.pods.retain(|&other| other != id);
+            self.node_states[node.index()].pods.retain(|&other| other != id);
         }
         self.owned(pod.owner, id, false);
         self.pod_changed(id, entry);

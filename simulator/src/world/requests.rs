@@ -427,29 +427,33 @@ impl World {
     pub(super) fn evict(&mut self, pod: PodId, grace: Option<Time>, cause: EntryId) -> Result<(), Answer> {
         let Some(state) = self.pods.get(pod).cloned() else { return Err(Answer::NotFound) };
         let budgets = self.budgets_of(pod);
-        let seen: Vec<disruption::BudgetForEviction> = budgets
+        let seen: Vec<disruption::Budget> = budgets
             .iter()
             .map(|&id| {
                 let budget = self.budgets.last(id);
-                disruption::BudgetForEviction {
-                    disruptions_allowed: budget.allowed,
-                    current_healthy: budget.current_healthy,
-                    desired_healthy: budget.desired_healthy,
-                    always_allow_unhealthy: budget.always_allow,
-                    status_is_current: true,
+                disruption::Budget {
+                    status: disruption::Status {
+                        current_healthy: budget.current_healthy,
+                        desired_healthy: budget.desired_healthy,
+                        expected_pods: budget.expected,
+                        disruptions_allowed: budget.allowed,
+                    },
+                    observed: true,
                     disrupted_pods: budget.disrupted.len(),
+                    unhealthy_policy: if budget.always_allow {
+                        disruption::UnhealthyPodEvictionPolicy::AlwaysAllow
+                    } else {
+                        disruption::UnhealthyPodEvictionPolicy::IfHealthyBudget
+                    },
                 }
             })
             .collect();
-        let pod_seen = disruption::PodForEviction {
-            pending: state.phase == super::objects::Phase::Pending,
-            finished: state.finished(),
-            terminating: state.terminating(),
-            ready: state.ready,
-        };
-        match disruption::check_eviction(&pod_seen, &seen) {
-            disruption::Eviction::Allowed { consume_budget } => {
-                if consume_budget && let Some(&id) = budgets.first() {
+        let candidate =
+            disruption::Candidate { phase: state.phase, ready: state.ready, terminating: state.terminating() };
+        match disruption::check_eviction(&candidate, &seen) {
+            disruption::Eviction::Allowed { consumes_budget } => {
+                self.judge_removal(pod, cause);
+                if consumes_budget && let Some(&id) = budgets.first() {
                     let now = self.now;
                     let budget = self.budgets.edit(id);
                     budget.allowed -= 1;

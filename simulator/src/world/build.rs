@@ -1,0 +1,1111 @@
+//! From an imported cluster and its AWS side to a world at the start of its run.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, core::v1 as core, policy::v1 as policy,
+    },
+    apimachinery::pkg::{apis::meta::v1 as meta, util::intstr::IntOrString},
+};
+use loadgen::chance::Seed;
+
+use super::{
+    cloud::{Bounds, Group, GroupStatus, Instance, InstanceState},
+    endpoints::{Proxy, ServiceState},
+    ids::{
+        DaemonSetId, DeploymentId, GroupId, InstanceId, JobId, NodeId, PodId, ReplicaSetId, ServiceId, StatefulSetId,
+        TargetGroupId, ZoneId,
+    },
+    load_balancer::{Target, TargetGroup, TargetKey, TargetState},
+    log::START,
+    nodes::NodeState,
+    objects::{
+        Body, DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Meta, Node, Phase, Plain, Pod,
+        PodOwner, ReadyCondition, ReplicaSet, Service, StatefulSet, StringMap, WorkloadStatus,
+    },
+    pods::{Containers, PodState},
+    queue::Event,
+    requests::{EksTaint, LaunchTemplate},
+    spec::{bytes, cpu_milli},
+    Instant, Time, World,
+};
+use crate::{
+    controllers::horizontal_pod_autoscaler::{self as hpa, Behavior},
+    import::{
+        aws::{self, AwsState},
+        Cluster, Object, Typed,
+    },
+    parameters::Parameters,
+    selector::{LabelSelector, SelectorError},
+};
+
+/// Why a cluster cannot be simulated.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A selector, taint or toleration of an object cannot be read.
+    #[error("{kind} {namespace}/{name}: {source}")]
+    Selector {
+        /// Kind of the object.
+        kind: String,
+        /// Namespace of the object.
+        namespace: String,
+        /// Name of the object.
+        name: String,
+        /// What is wrong with it.
+        source: SelectorError,
+    },
+}
+
+/// What the world knows of volumes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Volumes {
+    pub(super) claims: BTreeMap<(Arc<str>, Arc<str>), Claim>,
+}
+
+/// A PersistentVolumeClaim, with what its volume says.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Only one node may mount it.
+    pub single_node: bool,
+    /// Zones that its volume's node affinity allows; empty where it says nothing.
+    pub zones: Vec<Arc<str>>,
+    /// The object.
+    pub object: Arc<Object>,
+}
+
+struct Builder {
+    world: World,
+    start: Timestamp,
+}
+
+impl World {
+    /// The world of a cluster at the start of a run: the newest timestamp of the cluster plus `import.age`.
+    ///
+    /// # Errors
+    ///
+    /// An object whose selectors cannot be read.
+    pub fn new(cluster: &Cluster, aws: &AwsState, parameters: Parameters, seed: Seed) -> Result<World, BuildError> {
+        let age = jiff::SignedDuration::from_millis(i64::try_from(parameters.import_age).unwrap_or(i64::MAX));
+        let start = cluster.newest.saturating_add(age).unwrap_or(cluster.newest);
+        let mut builder = Builder { world: World::empty(parameters, seed, start), start };
+        builder.zones(cluster, aws);
+        builder.groups(aws);
+        for object in &cluster.objects {
+            builder.place(object).map_err(|source| BuildError::Selector {
+                kind: object.kind().to_owned(),
+                namespace: object.namespace().unwrap_or("").to_owned(),
+                name: object.name().to_owned(),
+                source,
+            })?;
+        }
+        builder.volumes(cluster);
+        builder.relate();
+        builder.pods(cluster).map_err(|(object, source)| BuildError::Selector {
+            kind: object.kind().to_owned(),
+            namespace: object.namespace().unwrap_or("").to_owned(),
+            name: object.name().to_owned(),
+            source,
+        })?;
+        builder.target_groups(aws);
+        builder.begin();
+        Ok(builder.world)
+    }
+
+    /// The same world with another seed, before anything has happened in it.
+    ///
+    /// # Panics
+    ///
+    /// If time has passed: what has happened followed from the old seed.
+    pub fn reseeded(&self, seed: Seed) -> World {
+        assert!(self.now == 0, "a run that has begun keeps its seed");
+        let mut world = self.clone();
+        world.seed = seed;
+        world.names = seed.stream("names");
+        world.lags = seed.stream("lags");
+        world.ties = seed.stream("ties");
+        world.log.absorb(seed.0);
+        world
+    }
+
+    fn empty(parameters: Parameters, seed: Seed, start: Timestamp) -> World {
+        let mut log = super::log::Log::default();
+        log.absorb(seed.0);
+        World {
+            now: 0,
+            seed,
+            parameters,
+            start,
+            queue: super::queue::Queue::default(),
+            clients: super::queue::ClientQueue::default(),
+            events: 0,
+            log,
+            resource_version: 0,
+            names: seed.stream("names"),
+            lags: seed.stream("lags"),
+            ties: seed.stream("ties"),
+            feed: super::feed::Feed::default(),
+            nodes: Default::default(),
+            pods: Default::default(),
+            deployments: Default::default(),
+            replica_sets: Default::default(),
+            stateful_sets: Default::default(),
+            daemon_sets: Default::default(),
+            jobs: Default::default(),
+            autoscalers: Default::default(),
+            budgets: Default::default(),
+            services: Default::default(),
+            config_maps: Default::default(),
+            leases: Default::default(),
+            others: Vec::new(),
+            other_kinds: BTreeMap::new(),
+            quotas: Vec::new(),
+            volumes: Volumes::default(),
+            specs: Vec::new(),
+            images: BTreeMap::new(),
+            label_sets: Default::default(),
+            node_states: Vec::new(),
+            pod_states: Vec::new(),
+            service_states: Vec::new(),
+            owners: Default::default(),
+            scheduler: Default::default(),
+            dns: None,
+            proxy_pods: None,
+            load_balancer_deployment: None,
+            kubelet_version: "v1.36.0".into(),
+            cluster_version: "1.36".into(),
+            zones: Vec::new(),
+            zone_hosts: Vec::new(),
+            subnets: BTreeMap::new(),
+            subnet_addresses: BTreeMap::new(),
+            instances: Vec::new(),
+            groups: Vec::new(),
+            group_deletions: Vec::new(),
+            launch_templates: BTreeMap::new(),
+            target_groups: Vec::new(),
+            controller: Default::default(),
+            autoscaler: Default::default(),
+            requests: Vec::new(),
+            traffic: Default::default(),
+            behaviours: BTreeMap::new(),
+            watchdog: Default::default(),
+        }
+    }
+
+    /// PersistentVolumeClaims by namespace and name.
+    pub fn claims(&self) -> impl Iterator<Item = (&(Arc<str>, Arc<str>), &Claim)> {
+        self.volumes.claims.iter()
+    }
+
+    pub(super) fn is_proxy_pod(&self, pod: PodId) -> bool {
+        self.proxy_pods.is_some_and(|set| self.pods.last(pod).owner == PodOwner::DaemonSet(set))
+    }
+
+    /// The AWS Load Balancer Controller has a ready pod, or runs elsewhere.
+    pub(super) fn load_balancer_controller_runs(&self) -> bool {
+        self.load_balancer_deployment.is_none_or(|deployment| self.has_ready_pod(deployment))
+    }
+
+    /// A Deployment has a ready pod.
+    pub(super) fn has_ready_pod(&self, deployment: DeploymentId) -> bool {
+        self.replica_sets_of(deployment).iter().any(|&set| {
+            self.pods_of_replica_set(set)
+                .iter()
+                .any(|&pod| self.pods.get(pod).is_some_and(|pod| pod.ready && pod.active()))
+        })
+    }
+}
+
+impl Builder {
+    fn instant(&self, at: Option<&meta::Time>) -> Instant {
+        at.map_or(-86_400_000, |at| at.0.as_millisecond() - self.start.as_millisecond())
+    }
+
+    fn meta(&mut self, from: &meta::ObjectMeta, object: &Object) -> Meta {
+        let version = from.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(1);
+        self.world.resource_version = self.world.resource_version.max(version);
+        Meta {
+            namespace: from.namespace.as_deref().unwrap_or("").into(),
+            name: from.name.as_deref().unwrap_or("").into(),
+            uid: match from.uid.as_deref() {
+                Some(uid) => uid.into(),
+                None => self.world.new_uid(),
+            },
+            resource_version: version,
+            generation: from.generation.unwrap_or(1),
+            labels: map(from.labels.as_ref()),
+            annotations: map(from.annotations.as_ref()),
+            created_at: self.instant(from.creation_timestamp.as_ref()),
+            deletion_at: from.deletion_timestamp.as_ref().map(|_| 0),
+            body: Body::Imported(object.raw.clone()),
+        }
+    }
+
+    fn zones(&mut self, cluster: &Cluster, aws: &AwsState) {
+        let mut names: Vec<Arc<str>> = aws.subnets.iter().map(|subnet| subnet.zone.as_str().into()).collect();
+        names.extend(aws.load_balancers.iter().flat_map(|balancer| &balancer.zones).map(|zone| zone.as_str().into()));
+        for object in &cluster.objects {
+            if let Typed::Node(node) = &object.typed {
+                names.push(zone_of(node.metadata.labels.as_ref()));
+            }
+        }
+        names.sort();
+        names.dedup();
+        if names.is_empty() {
+            names.push("us-east-1a".into());
+        }
+        // Hosts that join get addresses behind all that were imported.
+        self.world.zone_hosts = (0..names.len() as u32).map(|zone| 0x0a00_0064 + ((zone + 1) << 16)).collect();
+        self.world.zones = names;
+        for subnet in &aws.subnets {
+            let zone = self.zone(&subnet.zone);
+            self.world.subnets.insert(subnet.id.as_str().into(), zone);
+            self.world.subnet_addresses.insert(subnet.id.as_str().into(), u64::from(subnet.available_addresses));
+        }
+    }
+
+    fn zone(&self, name: &str) -> ZoneId {
+        ZoneId::from(self.world.zones.iter().position(|zone| &**zone == name).unwrap_or(0))
+    }
+
+    fn groups(&mut self, aws: &AwsState) {
+        self.world.cluster_version = aws.cluster.version.as_str().into();
+        for from in &aws.node_groups {
+            let scaling = aws.auto_scaling_groups.iter().find(|group| group.name == from.asg_name);
+            let mut subnets: Vec<(Arc<str>, ZoneId)> = Vec::new();
+            for id in &from.subnets {
+                let zone = aws.subnets.iter().find(|subnet| subnet.id == *id).map(|subnet| self.zone(&subnet.zone));
+                subnets.push((id.as_str().into(), zone.unwrap_or(ZoneId(0))));
+            }
+            let bounds = scaling.map_or(Bounds { min: from.min, max: from.max, desired: from.desired }, |group| Bounds {
+                min: group.min,
+                max: group.max,
+                desired: group.desired,
+            });
+            self.world.groups.push(Group {
+                name: from.name.as_str().into(),
+                auto_scaling_group: from.asg_name.as_str().into(),
+                status: match from.status {
+                    aws::NodeGroupStatus::Updating => GroupStatus::Updating,
+                    aws::NodeGroupStatus::Creating => GroupStatus::Creating,
+                    aws::NodeGroupStatus::Deleting => GroupStatus::Deleting,
+                    aws::NodeGroupStatus::CreateFailed => GroupStatus::CreateFailed,
+                    _ => GroupStatus::Active,
+                },
+                bounds,
+                subnets,
+                instance_types: from.instance_types.iter().map(|name| name.as_str().into()).collect(),
+                ami_type: from.ami_type.as_str().into(),
+                version: from.version.as_str().into(),
+                node_role: from.node_role.as_str().into(),
+                capacity_type: match from.capacity_type {
+                    aws::CapacityType::Spot => "SPOT".into(),
+                    _ => "ON_DEMAND".into(),
+                },
+                labels: from.labels.clone(),
+                taints: from
+                    .taints
+                    .iter()
+                    .map(|taint| EksTaint {
+                        key: taint.key.as_str().into(),
+                        value: taint.value.as_str().into(),
+                        effect: taint.effect.into(),
+                    })
+                    .collect(),
+                tags: BTreeMap::new(),
+                launch_template: from.launch_template.as_ref().map(|template| template.name.as_str().into()),
+                repair: from.repair_enabled,
+                suspended: scaling
+                    .iter()
+                    .flat_map(|group| &group.suspended_processes)
+                    .map(|process| process.as_str().into())
+                    .collect(),
+                instances: Vec::new(),
+                imported: true,
+                client_token: None,
+                history: Vec::new(),
+                created_at: 0,
+                change: None,
+                drain: None,
+                rebalance_planned: false,
+            });
+        }
+        for template in &aws.launch_templates {
+            self.world.launch_templates.insert(
+                template.name.as_str().into(),
+                LaunchTemplate {
+                    name: template.name.as_str().into(),
+                    client_token: "".into(),
+                    data: BTreeMap::new(),
+                    tags: BTreeMap::new(),
+                },
+            );
+        }
+    }
+
+    fn place(&mut self, object: &Object) -> Result<(), SelectorError> {
+        match &object.typed {
+            Typed::Node(node) => self.node(object, node),
+            Typed::Service(service) => self.service(object, service),
+            Typed::PodDisruptionBudget(budget) => return self.budget(object, budget),
+            Typed::Deployment(deployment) => return self.deployment(object, deployment),
+            Typed::StatefulSet(set) => return self.stateful_set(object, set),
+            Typed::DaemonSet(set) => return self.daemon_set(object, set),
+            Typed::ReplicaSet(set) => return self.replica_set(object, set),
+            Typed::Job(job) => return self.job(object, job),
+            Typed::HorizontalPodAutoscaler(autoscaler) => self.autoscaler(object, autoscaler),
+            Typed::ConfigMap(_) => {
+                let namespace: Arc<str> = object.namespace().unwrap_or("").into();
+                let name: Arc<str> = object.name().into();
+                let Typed::ConfigMap(map) = &object.typed else { return Ok(()) };
+                let meta = self.meta(&map.metadata, object);
+                let data = map.data.clone().map(Arc::new);
+                let kind = ("v1".into(), "ConfigMap".into());
+                self.world.config_maps.insert(&namespace, &name, Plain { meta, kind, data });
+            }
+            Typed::Lease(lease) => {
+                let meta = self.meta(&lease.metadata, object);
+                let spec = lease.spec.clone().unwrap_or_default();
+                let state = Lease {
+                    holder: spec.holder_identity.unwrap_or_default().into(),
+                    duration: Time::from(spec.lease_duration_seconds.unwrap_or(0).max(0).unsigned_abs()) * 1_000,
+                    renewed_at: spec
+                        .renew_time
+                        .map_or(i64::MIN / 2, |at| at.0.as_millisecond() - self.start.as_millisecond()),
+                    meta,
+                };
+                let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+                self.world.leases.insert(&namespace, &name, state);
+            }
+            Typed::ResourceQuota(_) => self.world.quotas.push(object.clone()),
+            Typed::Pod(_) | Typed::PersistentVolumeClaim(_) => {}
+            _ => {
+                let group = object.api_version().rsplit_once('/').map_or("", |(group, _)| group);
+                let key = if group.is_empty() {
+                    object.kind().to_owned()
+                } else {
+                    format!("{group}/{}", object.kind())
+                };
+                *self.world.other_kinds.entry(key).or_default() += 1;
+                self.world.others.push(object.raw.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, object: &Object, node: &core::Node) {
+        let meta = self.meta(&node.metadata, object);
+        let spec = node.spec.clone().unwrap_or_default();
+        let status = node.status.as_ref();
+        let allocatable = |name: &str| {
+            status
+                .and_then(|status| status.allocatable.as_ref().or(status.capacity.as_ref()))
+                .and_then(|resources| resources.get(name))
+        };
+        let zone_name = zone_of(node.metadata.labels.as_ref());
+        let zone = self.zone(&zone_name);
+        let ready = status
+            .and_then(|status| status.conditions.as_ref())
+            .and_then(|conditions| conditions.iter().find(|condition| condition.type_ == "Ready"))
+            .map_or(ReadyCondition::Unknown, |condition| match condition.status.as_str() {
+                "True" => ReadyCondition::True,
+                "False" => ReadyCondition::False,
+                _ => ReadyCondition::Unknown,
+            });
+        let ip = status
+            .and_then(|status| status.addresses.as_ref())
+            .and_then(|addresses| addresses.iter().find(|address| address.type_ == "InternalIP"))
+            .and_then(|address| address.address.parse::<std::net::Ipv4Addr>().ok())
+            .map_or(0, u32::from);
+        let kubelet_version: Arc<str> = status
+            .and_then(|status| status.node_info.as_ref())
+            .map_or("", |info| info.kubelet_version.as_str())
+            .into();
+        if !kubelet_version.is_empty() {
+            self.world.kubelet_version = kubelet_version.clone();
+        }
+        let group_name: Option<Arc<str>> = meta.labels.get("eks.amazonaws.com/nodegroup").map(|name| name.as_str().into());
+        let provider_id: Option<Arc<str>> = spec.provider_id.as_deref().map(Arc::from);
+        let instance_name = provider_id
+            .as_deref()
+            .filter(|id| id.starts_with("aws:///"))
+            .and_then(|id| id.rsplit('/').next())
+            .filter(|id| id.starts_with("i-"))
+            .map(Arc::<str>::from);
+        let instance_type: Arc<str> =
+            meta.labels.get("node.kubernetes.io/instance-type").map_or("", String::as_str).into();
+        let state = Node {
+            instance: instance_name.as_ref().map(|_| InstanceId::from(self.world.instances.len())),
+            provider_id,
+            taints: Arc::new(spec.taints.unwrap_or_default()),
+            unschedulable: spec.unschedulable.unwrap_or(false),
+            ready,
+            zone: zone_name,
+            node_group: group_name.clone(),
+            cpu_milli: allocatable("cpu").and_then(|quantity| cpu_milli(&quantity.0)).unwrap_or(0),
+            memory: allocatable("memory").and_then(|quantity| bytes(&quantity.0)).unwrap_or(0),
+            pods: allocatable("pods").and_then(|quantity| bytes(&quantity.0)).unwrap_or(110),
+            kubelet_version,
+            meta,
+        };
+        let name = state.meta.name.clone();
+        let id = self.world.nodes.insert(&"".into(), &name, state);
+        let mut node_state = NodeState::new(zone, ip);
+        node_state.proxy = Proxy { since: Some(0), stopped_at: None };
+        let group = group_name.and_then(|name| {
+            self.world.groups.iter().position(|group| group.name == name).map(GroupId::from)
+        });
+        node_state.group = group;
+        self.world.node_states.push(node_state);
+        self.world.after_node_change(id, START);
+        // Hosts that join later in this zone get addresses of their own.
+        let hosts = &mut self.world.zone_hosts[zone.index()];
+        *hosts = (*hosts).max(if ip & 0xffff_0000 == *hosts & 0xffff_0000 { ip } else { 0 });
+        if let Some(instance) = instance_name {
+            let instance_id = InstanceId::from(self.world.instances.len());
+            self.world.instances.push(Instance {
+                id: instance,
+                zone,
+                group,
+                state: InstanceState::InService,
+                node: Some(id),
+                ip,
+                instance_type,
+                entry: START,
+            });
+            if let Some(group) = group {
+                self.world.groups[group.index()].instances.push(instance_id);
+            }
+        }
+    }
+
+    fn service(&mut self, object: &Object, service: &core::Service) {
+        let meta = self.meta(&service.metadata, object);
+        let spec = service.spec.clone().unwrap_or_default();
+        let state = Service {
+            load_balancer: spec.type_.as_deref() == Some("LoadBalancer"),
+            load_balancer_class: spec.load_balancer_class.as_deref().map(Arc::from),
+            local: spec.external_traffic_policy.as_deref() == Some("Local"),
+            selector: map(spec.selector.as_ref()),
+            publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
+            hostname: service
+                .status
+                .as_ref()
+                .and_then(|status| status.load_balancer.as_ref())
+                .and_then(|balancer| balancer.ingress.as_ref())
+                .and_then(|ingress| ingress.first())
+                .and_then(|ingress| ingress.hostname.as_deref())
+                .map(Arc::from),
+            ports: Arc::new(spec.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok()).collect()),
+            headless: spec.cluster_ip.as_deref().is_none_or(|ip| ip.is_empty() || ip == "None"),
+            meta,
+        };
+        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+        let selector = state.selector.clone();
+        let dns = &*namespace == "kube-system"
+            && (state.meta.labels.get("k8s-app").map(String::as_str) == Some("kube-dns") || &*name == "kube-dns");
+        let id = self.world.services.insert(&namespace, &name, state);
+        if dns {
+            self.world.dns = Some(id);
+        }
+        self.world.service_states.push(ServiceState::default());
+        self.world.label_sets.add_service(id, namespace, selector);
+    }
+
+    fn budget(&mut self, object: &Object, budget: &policy::PodDisruptionBudget) -> Result<(), SelectorError> {
+        let meta = self.meta(&budget.metadata, object);
+        let spec = budget.spec.clone().unwrap_or_default();
+        let status = budget.status.clone().unwrap_or_default();
+        let selector = spec.selector.unwrap_or_default();
+        let compiled = LabelSelector::compile(Some(&selector))?;
+        let state = DisruptionBudget {
+            selector: Arc::new(selector),
+            min_available: spec.min_available.as_ref().map(text),
+            max_unavailable: spec.max_unavailable.as_ref().map(text),
+            always_allow: spec.unhealthy_pod_eviction_policy.as_deref() == Some("AlwaysAllow"),
+            allowed: status.disruptions_allowed,
+            current_healthy: status.current_healthy,
+            desired_healthy: status.desired_healthy,
+            expected: status.expected_pods,
+            disrupted: Arc::default(),
+            meta,
+        };
+        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+        let id = self.world.budgets.insert(&namespace, &name, state);
+        self.world.label_sets.add_budget(id, namespace, compiled);
+        Ok(())
+    }
+
+    fn deployment(&mut self, object: &Object, from: &apps::Deployment) -> Result<(), SelectorError> {
+        let meta = self.meta(&from.metadata, object);
+        let spec = from.spec.clone().unwrap_or_default();
+        let status = from.status.clone().unwrap_or_default();
+        let template = spec.template;
+        let strategy = spec.strategy.unwrap_or_default();
+        let rolling = strategy.rolling_update.unwrap_or_default();
+        let state = Deployment {
+            replicas: count(spec.replicas, 1),
+            selector: Arc::new(spec.selector),
+            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
+            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
+            max_surge: rolling.max_surge.as_ref().map_or("25%".into(), text),
+            max_unavailable: rolling.max_unavailable.as_ref().map_or("25%".into(), text),
+            recreate: strategy.type_.as_deref() == Some("Recreate"),
+            paused: spec.paused.unwrap_or(false),
+            status: WorkloadStatus {
+                observed_generation: status.observed_generation.unwrap_or(meta.generation),
+                replicas: count(status.replicas, 0),
+                ready: count(status.ready_replicas, 0),
+                available: count(status.available_replicas, 0),
+                updated: count(status.updated_replicas, 0),
+            },
+            meta,
+        };
+        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+        let id = self.world.deployments.insert(&namespace, &name, state);
+        if name.contains("cluster-autoscaler") {
+            self.world.autoscaler.deployment = Some(id);
+        }
+        if name.contains("aws-load-balancer-controller") {
+            self.world.load_balancer_deployment = Some(id);
+        }
+        Ok(())
+    }
+
+    fn replica_set(&mut self, object: &Object, from: &apps::ReplicaSet) -> Result<(), SelectorError> {
+        let meta = self.meta(&from.metadata, object);
+        let spec = from.spec.clone().unwrap_or_default();
+        let status = from.status.clone().unwrap_or_default();
+        let template = spec.template.unwrap_or_default();
+        let state = ReplicaSet {
+            deployment: None,
+            replicas: count(spec.replicas, 1),
+            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
+            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
+            min_ready: Time::from(spec.min_ready_seconds.unwrap_or(0).max(0).unsigned_abs()) * 1_000,
+            status: WorkloadStatus {
+                observed_generation: status.observed_generation.unwrap_or(meta.generation),
+                replicas: count(Some(status.replicas), 0),
+                ready: count(status.ready_replicas, 0),
+                available: count(status.available_replicas, 0),
+                updated: count(Some(status.replicas), 0),
+            },
+            meta,
+        };
+        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+        self.world.replica_sets.insert(&namespace, &name, state);
+        Ok(())
+    }
+
+    fn stateful_set(&mut self, object: &Object, from: &apps::StatefulSet) -> Result<(), SelectorError> {
+        let meta = self.meta(&from.metadata, object);
+        let spec = from.spec.clone().unwrap_or_default();
+        let status = from.status.clone().unwrap_or_default();
+        let template = spec.template;
+        let state = StatefulSet {
+            replicas: count(spec.replicas, 1),
+            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
+            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
+            parallel: spec.pod_management_policy.as_deref() == Some("Parallel"),
+            volume_claims: Arc::new(
+                spec.volume_claim_templates.iter().flatten().filter_map(|claim| claim.metadata.name.clone()).collect(),
+            ),
+            status: WorkloadStatus {
+                observed_generation: status.observed_generation.unwrap_or(meta.generation),
+                replicas: count(Some(status.replicas), 0),
+                ready: count(status.ready_replicas, 0),
+                available: count(status.available_replicas, 0),
+                updated: count(status.updated_replicas, 0),
+            },
+            meta,
+        };
+        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+        self.world.stateful_sets.insert(&namespace, &name, state);
+        Ok(())
+    }
+
+    fn daemon_set(&mut self, object: &Object, from: &apps::DaemonSet) -> Result<(), SelectorError> {
+        let meta = self.meta(&from.metadata, object);
+        let spec = from.spec.clone().unwrap_or_default();
+        let template = spec.template;
+        let state = DaemonSet {
+            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
+            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
+            ready: count(from.status.as_ref().map(|status| status.number_ready), 0),
+            meta,
+        };
+        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+        let id = self.world.daemon_sets.insert(&namespace, &name, state);
+        if &*name == "kube-proxy" {
+            self.world.proxy_pods = Some(id);
+        }
+        Ok(())
+    }
+
+    fn job(&mut self, object: &Object, from: &batch::Job) -> Result<(), SelectorError> {
+        let meta = self.meta(&from.metadata, object);
+        let spec = from.spec.clone().unwrap_or_default();
+        let status = from.status.clone().unwrap_or_default();
+        let template = spec.template;
+        let state = Job {
+            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
+            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
+            parallelism: count(spec.parallelism, 1),
+            completions: count(spec.completions, 1),
+            backoff_limit: count(spec.backoff_limit, 6),
+            succeeded: count(status.succeeded, 0),
+            failed: count(status.failed, 0),
+            meta,
+        };
+        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+        self.world.jobs.insert(&namespace, &name, state);
+        Ok(())
+    }
+
+    fn autoscaler(&mut self, object: &Object, from: &autoscaling::HorizontalPodAutoscaler) {
+        let meta = self.meta(&from.metadata, object);
+        let Some(spec) = from.spec.clone() else { return };
+        let state = HorizontalPodAutoscaler {
+            target: (spec.scale_target_ref.kind.as_str().into(), spec.scale_target_ref.name.as_str().into()),
+            min: count(spec.min_replicas, 1),
+            max: count(Some(spec.max_replicas), 1),
+            load: load(from),
+            behavior: spec.behavior.as_ref().map(|behavior| Arc::new(behaviour(behavior))),
+            meta,
+        };
+        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
+        let (kind, target) = state.target.clone();
+        let id = self.world.autoscalers.insert(&namespace, &name, state);
+        self.world.add_scale_target(namespace, kind, target, id);
+    }
+
+    fn volumes(&mut self, cluster: &Cluster) {
+        let zones_of = |claim: &core::PersistentVolumeClaim| -> Vec<Arc<str>> {
+            let Some(volume) = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref()) else { return Vec::new() };
+            cluster
+                .objects
+                .iter()
+                .filter_map(|object| match &object.typed {
+                    Typed::PersistentVolume(found) if found.metadata.name.as_deref() == Some(volume) => Some(found),
+                    _ => None,
+                })
+                .filter_map(|volume| volume.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref())
+                .flat_map(|selector| &selector.node_selector_terms)
+                .flat_map(|term| term.match_expressions.iter().flatten())
+                .filter(|expression| expression.key.ends_with("/zone"))
+                .flat_map(|expression| expression.values.iter().flatten())
+                .map(|zone| Arc::from(zone.as_str()))
+                .collect()
+        };
+        for object in &cluster.objects {
+            let Typed::PersistentVolumeClaim(claim) = &object.typed else { continue };
+            let modes = claim.spec.as_ref().and_then(|spec| spec.access_modes.clone()).unwrap_or_default();
+            let shared = modes.iter().any(|mode| mode == "ReadWriteMany" || mode == "ReadOnlyMany");
+            let name = (object.namespace().unwrap_or("").into(), object.name().into());
+            self.world.volumes.claims.insert(
+                name,
+                Claim { single_node: !shared, zones: zones_of(claim), object: Arc::new(object.clone()) },
+            );
+        }
+    }
+
+    /// ReplicaSets find their Deployments.
+    fn relate(&mut self) {
+        let sets: Vec<ReplicaSetId> = self.world.replica_sets.iter().map(|(id, _)| id).collect();
+        let mut of: BTreeMap<DeploymentId, Vec<ReplicaSetId>> = BTreeMap::new();
+        for id in sets {
+            let state = self.world.replica_sets.last(id).clone();
+            let Body::Imported(raw) = &state.meta.body else { continue };
+            let Some((kind, owner)) = owner_in(&raw.value()) else { continue };
+            if kind != "Deployment" {
+                continue;
+            }
+            if let Some(deployment) = self.world.deployments.find(&state.meta.namespace, &owner) {
+                self.world.replica_sets.edit(id).deployment = Some(deployment);
+                of.entry(deployment).or_default().push(id);
+            }
+        }
+        for (deployment, mut sets) in of {
+            sets.sort_by_key(|&set| {
+                let meta = &self.world.replica_sets.last(set).meta;
+                (meta.created_at, meta.name.clone())
+            });
+            let template = self.world.deployments.last(deployment).clone();
+            let same = |set: &ReplicaSetId| {
+                let candidate = self.world.replica_sets.last(*set);
+                let mut labels = (*candidate.template_labels).clone();
+                labels.remove("pod-template-hash");
+                labels == *template.template_labels
+                    && self.world.specs[candidate.spec.index()].kubernetes
+                        == self.world.specs[template.spec.index()].kubernetes
+            };
+            // The oldest with an equal template; failing that, the one with the highest revision.
+            let revision = |set: &ReplicaSetId| {
+                self.world
+                    .replica_sets
+                    .last(*set)
+                    .meta
+                    .annotations
+                    .get("deployment.kubernetes.io/revision")
+                    .and_then(|text| text.parse::<u64>().ok())
+                    .unwrap_or(0)
+            };
+            let current = sets.iter().copied().find(|set| same(set)).or_else(|| sets.iter().copied().max_by_key(revision));
+            for set in sets {
+                self.world.adopt_set(deployment, set, Some(set) == current);
+            }
+        }
+    }
+
+    fn pods<'a>(&mut self, cluster: &'a Cluster) -> Result<(), (&'a Object, SelectorError)> {
+        for object in &cluster.objects {
+            let Typed::Pod(pod) = &object.typed else { continue };
+            self.pod(object, pod).map_err(|source| (object, source))?;
+        }
+        Ok(())
+    }
+
+    fn pod(&mut self, object: &Object, from: &core::Pod) -> Result<(), SelectorError> {
+        let meta = self.meta(&from.metadata, object);
+        let spec = from.spec.clone().unwrap_or_default();
+        let status = from.status.clone().unwrap_or_default();
+        let owner_ref = from.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let namespace = meta.namespace.clone();
+        let (owner, template) = match owner_ref {
+            None => (PodOwner::Nobody, None),
+            Some(owner) => self.owner(&namespace, owner, &meta.name),
+        };
+        let node = spec.node_name.as_deref().and_then(|name| self.world.nodes.find("", name));
+        if spec.node_name.is_some() && node.is_none() {
+            // Its node is not in the export; it is kept as it is.
+            self.world.others.push(object.raw.clone());
+            return Ok(());
+        }
+        let gated = spec.readiness_gates.is_some();
+        let spec_id = match template {
+            Some(template) if gated == self.world.specs[template.index()].kubernetes.readiness_gates.is_some() => template,
+            _ => self.world.add_spec(&namespace, spec)?,
+        };
+        let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
+        let grace = from.metadata.deletion_grace_period_seconds.unwrap_or(0).max(0).unsigned_abs() * 1_000;
+        let restarts = status.container_statuses.iter().flatten().map(|container| container.restart_count).max();
+        let labels = self.world.label_sets.intern(&namespace, &meta.labels);
+        let state = Pod {
+            labels,
+            owner,
+            spec: spec_id,
+            node,
+            phase: status.phase.as_deref().and_then(Phase::parse).unwrap_or(Phase::Pending),
+            ready: ready.is_some_and(|condition| condition.status == "True"),
+            ready_at: self.instant(ready.and_then(|condition| condition.last_transition_time.as_ref())),
+            ip: status
+                .pod_ip
+                .as_deref()
+                .and_then(|ip| ip.parse::<std::net::Ipv4Addr>().ok())
+                .map_or(0, u32::from),
+            restarts: count(restarts, 0),
+            grace,
+            disrupted: false,
+            unschedulable: None,
+            meta,
+        };
+        let (name, running, finished) = (state.meta.name.clone(), state.phase == Phase::Running, state.finished());
+        let (terminating, pending) = (state.terminating(), node.is_none() && state.active());
+        let id = self.world.pods.insert(&namespace, &name, state);
+        let mut runtime = PodState::default();
+        if running {
+            runtime.containers = Containers::Running { since: 0 };
+        } else if finished {
+            runtime.containers = Containers::Exited;
+        }
+        self.world.pod_states.push(runtime);
+        self.world.owned(owner, id, true);
+        if let Some(node) = node {
+            self.world.node_states[node.index()].pods.push(id);
+            let image = self.world.specs[spec_id.index()].image;
+            self.world.node_states[node.index()].images.insert(image);
+            if !finished {
+                let spec = &self.world.specs[spec_id.index()];
+                self.world.node_states[node.index()].requested.add(spec);
+                self.world.pod_states[id.index()].takes_share = true;
+            }
+            if terminating {
+                let at = grace.max(1_000);
+                self.world.queue.push(at, Event::PodRemoved(id), START);
+            } else if !running && !finished {
+                self.world.queue.push(1_000, Event::PodStarts(id), START);
+            }
+        } else if pending {
+            self.world.enqueue_pod(id, START);
+        }
+        Ok(())
+    }
+
+    fn owner(
+        &self,
+        namespace: &str,
+        owner: &meta::OwnerReference,
+        pod: &str,
+    ) -> (PodOwner, Option<super::ids::SpecId>) {
+        let world = &self.world;
+        match owner.kind.as_str() {
+            "ReplicaSet" => world.replica_sets.find(namespace, &owner.name).map(|id: ReplicaSetId| {
+                (PodOwner::ReplicaSet(id), Some(world.replica_sets.last(id).spec))
+            }),
+            "StatefulSet" => world.stateful_sets.find(namespace, &owner.name).map(|id: StatefulSetId| {
+                let ordinal = pod.rsplit('-').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+                (PodOwner::StatefulSet(id, ordinal), Some(world.stateful_sets.last(id).spec))
+            }),
+            "DaemonSet" => world.daemon_sets.find(namespace, &owner.name).map(|id: DaemonSetId| {
+                (PodOwner::DaemonSet(id), Some(world.daemon_sets.last(id).spec))
+            }),
+            "Job" => world
+                .jobs
+                .find(namespace, &owner.name)
+                .map(|id: JobId| (PodOwner::Job(id), Some(world.jobs.last(id).spec))),
+            "Node" => Some((PodOwner::Node, None)),
+            _ => None,
+        }
+        .unwrap_or((PodOwner::Unknown, None))
+    }
+
+    fn target_groups(&mut self, aws: &AwsState) {
+        for (imported, from) in aws.target_groups.iter().enumerate() {
+            let Some((namespace, name)) = &from.service else { continue };
+            let Some(service) = self.world.services.find(namespace, name) else { continue };
+            let balancer = aws.load_balancers.iter().find(|balancer| {
+                balancer.listeners.iter().any(|listener| listener.target_group.as_ref() == Some(&from.arn))
+            });
+            let listener = balancer.and_then(|balancer| {
+                balancer.listeners.iter().find(|listener| listener.target_group.as_ref() == Some(&from.arn))
+            });
+            let mut zones: Vec<ZoneId> =
+                balancer.iter().flat_map(|balancer| &balancer.zones).map(|zone| self.zone(zone)).collect();
+            if zones.is_empty() {
+                zones = (0..self.world.zones.len()).map(ZoneId::from).collect();
+            }
+            zones.sort();
+            zones.dedup();
+            let attributes = &from.attributes;
+            let id = TargetGroupId::from(self.world.target_groups.len());
+            self.world.target_groups.push(TargetGroup {
+                arn: from.arn.as_str().into(),
+                service,
+                controller: balancer
+                    .and_then(|balancer| balancer.controller)
+                    .unwrap_or(aws::Controller::CloudControllerManager),
+                network: balancer.is_none_or(|balancer| balancer.kind == aws::LoadBalancerKind::Network),
+                ip_targets: from.target_type == aws::TargetType::Ip,
+                cross_zone: attributes
+                    .cross_zone
+                    .unwrap_or_else(|| balancer.is_some_and(|balancer| balancer.cross_zone)),
+                idle_timeout: listener.map_or(self.world.parameters.nlb_tcp_idle, |listener| millis(listener.idle_timeout)),
+                deregistration_delay: millis(attributes.deregistration_delay),
+                deregistration_cuts: attributes.deregistration_connection_termination,
+                unhealthy_cuts: attributes.unhealthy_connection_termination,
+                unhealthy_draining_interval: millis(attributes.unhealthy_draining_interval),
+                interval: millis(from.health_check.interval),
+                healthy_threshold: from.health_check.healthy_threshold,
+                unhealthy_threshold: from.health_check.unhealthy_threshold,
+                targets: Vec::new(),
+                imported,
+                version: 0,
+                routes: vec![Default::default(); zones.len()],
+                resolves: vec![(true, 0); zones.len()],
+                zones,
+                entry: START,
+            });
+            self.world.service_states[service.index()].target_groups.push(id);
+        }
+    }
+
+    /// Endpoints, targets and controllers as they must have been for a while.
+    fn begin(&mut self) {
+        let world = &mut self.world;
+        for service in 0..world.services.ids() {
+            world.first_endpoints(ServiceId::from(service));
+        }
+        for group in 0..world.target_groups.len() {
+            world.first_targets(TargetGroupId::from(group));
+        }
+        let budgets: Vec<_> = world.budgets.iter().map(|(id, _)| id).collect();
+        for budget in budgets {
+            if let Some(status) = world.budget_status(budget) {
+                let state = world.budgets.edit(budget);
+                state.allowed = status.disruptions_allowed;
+                state.current_healthy = status.current_healthy;
+                state.desired_healthy = status.desired_healthy;
+                state.expected = status.expected_pods;
+            }
+        }
+        for group in 0..world.groups.len() {
+            world.queue.push(1_000, Event::ScaleGroup(GroupId::from(group)), START);
+        }
+        // Workloads that are not what they should be are looked at once.
+        let autoscalers: Vec<_> = world.autoscalers.iter().map(|(id, _)| id).collect();
+        for id in autoscalers {
+            world.mark_autoscaler(id, START);
+        }
+        world.settle_imported(START);
+        world.mark_scan(START);
+        world.begin_measures();
+    }
+}
+
+impl World {
+    /// The targets that the controller of a group must have registered long ago.
+    pub(super) fn first_targets(&mut self, group: TargetGroupId) {
+        for key in self.wanted_targets(group) {
+            let (zone, node): (ZoneId, Option<NodeId>) = match key {
+                TargetKey::Instance(instance) => {
+                    let instance = &self.instances[instance.index()];
+                    (instance.zone, instance.node)
+                }
+                TargetKey::Pod(pod) => {
+                    let node = self.pods.last(pod).node;
+                    (node.map_or(ZoneId(0), |node| self.node_states[node.index()].zone), node)
+                }
+            };
+            let index = self.target_groups[group.index()].targets.len();
+            self.target_groups[group.index()].targets.push(Target {
+                key,
+                zone,
+                node,
+                state: TargetState::Unhealthy,
+                since: 0,
+                stale_until: 0,
+                passes: false,
+                checking: true,
+                generation: 0,
+                entry: START,
+            });
+            if self.passes(group, index) {
+                let target = &mut self.target_groups[group.index()].targets[index];
+                target.passes = true;
+                target.state = TargetState::Healthy;
+            }
+        }
+        let service = self.target_groups[group.index()].service;
+        self.target_groups[group.index()].version = 1;
+        self.update_names(group);
+        for zone in &mut self.target_groups[group.index()].resolves {
+            zone.1 = 0;
+        }
+        self.service_states[service.index()].applied_nodes = self.controller_nodes();
+    }
+
+    /// Controllers look at what does not match its specification in the export.
+    fn settle_imported(&mut self, cause: super::ids::EntryId) {
+        let deployments: Vec<DeploymentId> = self
+            .deployments
+            .iter()
+            .filter(|(_, state)| state.status.replicas != state.replicas || state.status.ready != state.replicas)
+            .map(|(id, _)| id)
+            .collect();
+        for id in deployments {
+            self.after_deployment_change(id, cause);
+        }
+        let sets: Vec<ReplicaSetId> = self
+            .replica_sets
+            .iter()
+            .filter(|&(id, state)| self.pods_of_replica_set(id).len() as u32 != state.replicas)
+            .map(|(id, _)| id)
+            .collect();
+        for id in sets {
+            self.after_replica_set_change(id, cause);
+        }
+        let stateful: Vec<StatefulSetId> = self.stateful_sets.iter().map(|(id, _)| id).collect();
+        for id in stateful {
+            self.after_stateful_set_change(id, cause);
+        }
+        self.mark_daemon_sets(cause);
+    }
+}
+
+fn map(from: Option<&BTreeMap<String, String>>) -> StringMap {
+    Arc::new(from.cloned().unwrap_or_default())
+}
+
+fn zone_of(labels: Option<&BTreeMap<String, String>>) -> Arc<str> {
+    labels
+        .and_then(|labels| labels.get("topology.kubernetes.io/zone"))
+        .map_or("us-east-1a", String::as_str)
+        .into()
+}
+
+fn text(value: &IntOrString) -> Arc<str> {
+    match value {
+        IntOrString::Int(number) => number.to_string().into(),
+        IntOrString::String(text) => text.as_str().into(),
+    }
+}
+
+fn count(value: Option<i32>, default: u32) -> u32 {
+    value.map_or(default, |value| u32::try_from(value).unwrap_or(0))
+}
+
+fn millis(span: std::time::Duration) -> Time {
+    Time::try_from(span.as_millis()).unwrap_or(Time::MAX)
+}
+
+/// Kind and name of the controlling owner in an object's text.
+fn owner_in(object: &serde_json::Value) -> Option<(String, String)> {
+    let owners = object.get("metadata")?.get("ownerReferences")?.as_array()?;
+    let owner = owners.iter().find(|owner| owner.get("controller").and_then(serde_json::Value::as_bool) == Some(true))?;
+    Some((owner.get("kind")?.as_str()?.to_owned(), owner.get("name")?.as_str()?.to_owned()))
+}
+
+/// The load that the metrics showed at export, in percent of a request times replicas, if metrics worked.
+fn load(from: &autoscaling::HorizontalPodAutoscaler) -> Option<(u64, u64)> {
+    let status = from.status.as_ref()?;
+    let active = status.conditions.iter().flatten().any(|condition| {
+        condition.type_ == "ScalingActive" && condition.status == "True"
+    });
+    if !active {
+        return None;
+    }
+    let target = from
+        .spec
+        .as_ref()?
+        .metrics
+        .iter()
+        .flatten()
+        .find_map(|metric| metric.resource.as_ref()?.target.average_utilization)?;
+    let use_now = status
+        .current_metrics
+        .iter()
+        .flatten()
+        .find_map(|metric| metric.resource.as_ref()?.current.average_utilization)?;
+    let replicas = count(status.current_replicas, 0);
+    let target = u64::try_from(target).ok().filter(|&target| target > 0)?;
+    Some((u64::try_from(use_now).ok()? * u64::from(replicas), target))
+}
+
+fn behaviour(from: &autoscaling::HorizontalPodAutoscalerBehavior) -> Behavior {
+    let rules = |rules: Option<&autoscaling::HPAScalingRules>, default: hpa::Rules| {
+        let Some(rules) = rules else { return default };
+        hpa::Rules {
+            window_ms: rules.stabilization_window_seconds.map_or(default.window_ms, |seconds| i64::from(seconds) * 1_000),
+            select: match rules.select_policy.as_deref() {
+                Some("Disabled") => hpa::Select::Disabled,
+                Some("Min") => hpa::Select::Min,
+                _ => hpa::Select::Max,
+            },
+            policies: rules.policies.as_ref().map_or(default.policies, |policies| {
+                policies
+                    .iter()
+                    .map(|policy| hpa::Policy {
+                        change: match policy.type_.as_str() {
+                            "Percent" => hpa::Change::Percent(policy.value),
+                            _ => hpa::Change::Pods(policy.value),
+                        },
+                        period_ms: i64::from(policy.period_seconds) * 1_000,
+                    })
+                    .collect()
+            }),
+            tolerance_per_mille: default.tolerance_per_mille,
+        }
+    };
+    Behavior { up: rules(from.scale_up.as_ref(), hpa::Rules::up()), down: rules(from.scale_down.as_ref(), hpa::Rules::down()) }
+}
