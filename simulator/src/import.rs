@@ -9,19 +9,23 @@ mod document;
 mod error;
 mod header;
 mod json;
+mod locate;
 mod typed;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 pub use self::error::{ImportError, Place};
 pub use self::typed::Typed;
+pub(crate) use self::yaml::scalar::reads_as_text;
 
 /// Largest file that is read, in bytes: 1 GiB.
 ///
@@ -183,13 +187,31 @@ fn text_of<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, ImportError> {
 }
 
 /// One object as found in a file, before it is understood.
-struct Item {
+struct Item<'a> {
     text: String,
     place: Place,
+    /// The whole file, to find the line of a field in.
+    file: &'a str,
+}
+
+impl Item<'_> {
+    /// Reads the object as `T`. `object` is what an error calls it.
+    fn read<'de, T: Deserialize<'de>>(&'de self, object: &dyn Display) -> Result<T, ImportError> {
+        let mut json = serde_json::Deserializer::from_str(&self.text);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let line_column = locate::field(self.file, &self.place, error.path()).or(self.place.line_column);
+            ImportError::Field {
+                place: Place { line_column, ..self.place.clone() },
+                object: object.to_string(),
+                field: error.path().to_string(),
+                what: error::plain(error.inner()),
+            }
+        })
+    }
 }
 
 /// Takes an object; an error ends the reading.
-type Sink<'a> = &'a mut dyn FnMut(Item) -> Result<(), ImportError>;
+type Sink<'a> = &'a mut dyn FnMut(Item<'_>) -> Result<(), ImportError>;
 
 /// What has been read so far.
 #[derive(Default)]
@@ -213,7 +235,7 @@ struct Identity {
 }
 
 impl Gathered {
-    fn add(&mut self, item: Item) -> Result<(), ImportError> {
+    fn add(&mut self, item: Item<'_>) -> Result<(), ImportError> {
         let header = header::read(&item)?;
         let api_version = self.word(&header.api_version);
         let kind = self.word(&header.kind);
@@ -274,7 +296,7 @@ impl Gathered {
 /// One note for each node that pods name and the file lacks. The pods stay: the API server keeps them as well, until its
 /// garbage collection notices.
 fn pods_on_absent_nodes(objects: &[Object]) -> Vec<String> {
-    let nodes: std::collections::BTreeSet<&str> = objects
+    let nodes: BTreeSet<&str> = objects
         .iter()
         .filter(|object| matches!(object.typed, Typed::Node(_)))
         .map(|object| object.name())

@@ -14,8 +14,9 @@ pub(super) type Fault = (String, &'static str);
 pub(super) const AS_EXPORTED: &str = "give whole objects, as `kubectl get -o yaml` prints them";
 
 /// What has been read of one document.
-pub(super) struct Document {
+pub(super) struct Document<'a> {
     place: Place,
+    file: &'a str,
     kind: Option<String>,
     api_version: Option<String>,
     /// How many items were handed on; none if the document is no list so far.
@@ -24,10 +25,16 @@ pub(super) struct Document {
     text: Vec<u8>,
 }
 
-impl Document {
-    pub(super) fn new(file: &str, number: usize, line_column: Option<(usize, usize)>) -> Document {
-        let place = Place { file: file.to_owned(), line_column, document: number, item: None };
-        Document { place, kind: None, api_version: None, items: None, text: Vec::new() }
+impl<'a> Document<'a> {
+    /// The `number`th document of the file that is called `name` and contains `file`.
+    pub(super) fn new(
+        name: &str,
+        file: &'a str,
+        number: usize,
+        line_column: Option<(usize, usize)>,
+    ) -> Document<'a> {
+        let place = Place { file: name.to_owned(), line_column, document: number, item: None };
+        Document { place, file, kind: None, api_version: None, items: None, text: Vec::new() }
     }
 
     /// Says whether the value of `key` is to be read item by item.
@@ -86,7 +93,7 @@ impl Document {
             }
             text.insert_str(1, &json_text(words));
         }
-        sink(Item { text, place })
+        sink(Item { text, place, file: self.file })
     }
 
     /// Ends the document; hands it on as an object if it was no list.
@@ -105,7 +112,7 @@ impl Document {
             }),
             (None, _) => {
                 self.text.extend_from_slice(if self.text.is_empty() { b"{}" } else { b"}" });
-                sink(Item { text: json_text(self.text), place: self.place })
+                sink(Item { text: json_text(self.text), place: self.place, file: self.file })
             }
         }
     }

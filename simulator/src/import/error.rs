@@ -134,3 +134,12 @@ pub enum ImportError {
         first: Place,
     },
 }
+
+/// What a JSON error says, without its position: that is a position in our compact text, or is given as a [`Place`].
+pub(super) fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}

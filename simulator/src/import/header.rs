@@ -63,14 +63,8 @@ struct Spec {
 }
 
 /// Reads what an object says about itself, and refuses it if that is not enough.
-pub(super) fn read(item: &Item) -> Result<Header, ImportError> {
-    let mut json = serde_json::Deserializer::from_str(&item.text);
-    let found: Found = serde_path_to_error::deserialize(&mut json).map_err(|error| ImportError::Field {
-        place: item.place.clone(),
-        object: "object".to_owned(),
-        field: error.path().to_string(),
-        what: typed::plain(&error.into_inner()),
-    })?;
+pub(super) fn read(item: &Item<'_>) -> Result<Header, ImportError> {
+    let found: Found = item.read(&"object")?;
     let missing = |what: &str| ImportError::Shape {
         place: item.place.clone(),
         what: format!("object without {what}"),

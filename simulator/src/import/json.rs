@@ -10,7 +10,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::document::{AS_EXPORTED, Document, Fault, push_text, within_limit};
-use super::{DEPTH_MAX, ImportError, Place, Sink, typed};
+use super::error::plain;
+use super::{DEPTH_MAX, ImportError, Place, Sink};
 
 /// Hands every object of `text` to `sink`.
 pub(super) fn read(file: &str, text: &str, sink: Sink<'_>) -> Result<(), ImportError> {
@@ -19,7 +20,7 @@ pub(super) fn read(file: &str, text: &str, sink: Sink<'_>) -> Result<(), ImportE
     // `end` is the way to ask whether anything but blanks is left; it consumes no more than those.
     while json.end().is_err() {
         number += 1;
-        let mut document = Document::new(file, number, None);
+        let mut document = Document::new(file, text, number, None);
         let refusals = Refusals::default();
         let root = Root { document: &mut document, sink, refusals: &refusals };
         match root.deserialize(&mut json) {
@@ -54,7 +55,7 @@ impl Refusals {
         match (self.refused.into_inner(), self.fault.into_inner()) {
             (Some(refused), _) => refused,
             (None, Some((what, mend))) => ImportError::Shape { place, what, mend },
-            (None, None) => ImportError::Syntax { place, what: typed::plain(error) },
+            (None, None) => ImportError::Syntax { place, what: plain(error) },
         }
     }
 }
@@ -66,13 +67,13 @@ enum Shape {
 }
 
 /// A whole document.
-struct Root<'a, 'b> {
-    document: &'a mut Document,
+struct Root<'a, 'b, 'f> {
+    document: &'a mut Document<'f>,
     sink: Sink<'b>,
     refusals: &'a Refusals,
 }
 
-impl<'de> DeserializeSeed<'de> for Root<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Root<'_, '_, '_> {
     type Value = Shape;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Shape, D::Error> {
@@ -80,7 +81,7 @@ impl<'de> DeserializeSeed<'de> for Root<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Root<'_, '_> {
+impl<'de> Visitor<'de> for Root<'_, '_, '_> {
     type Value = Shape;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,13 +125,13 @@ fn once<'de, E: Error>(
 }
 
 /// The items of a list, each handed on as soon as it ends. `null` is what an empty list may print as.
-struct Items<'a, 'b> {
-    document: &'a mut Document,
+struct Items<'a, 'b, 'f> {
+    document: &'a mut Document<'f>,
     sink: Sink<'b>,
     refusals: &'a Refusals,
 }
 
-impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Items<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -138,7 +139,7 @@ impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Items<'_, '_> {
+impl<'de> Visitor<'de> for Items<'_, '_, '_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -89,7 +89,7 @@ fn group_of(api_version: &str) -> &str {
 }
 
 /// Parses the object if its kind is simulated.
-pub(super) fn parse(item: &Item, header: &Header) -> Result<Typed, ImportError> {
+pub(super) fn parse(item: &Item<'_>, header: &Header) -> Result<Typed, ImportError> {
     let Some(&(api_version, kind, namespaced)) = entry(&header.api_version, &header.kind) else {
         return Ok(Typed::Other);
     };
@@ -127,24 +127,6 @@ pub(super) fn parse(item: &Item, header: &Header) -> Result<Typed, ImportError> 
     })
 }
 
-fn object<T: DeserializeOwned>(item: &Item, header: &Header) -> Result<Box<T>, ImportError> {
-    let mut json = serde_json::Deserializer::from_str(&item.text);
-    match serde_path_to_error::deserialize(&mut json) {
-        Ok(object) => Ok(Box::new(object)),
-        Err(error) => Err(ImportError::Field {
-            place: item.place.clone(),
-            object: header.to_string(),
-            field: error.path().to_string(),
-            what: plain(&error.into_inner()),
-        }),
-    }
-}
-
-/// What a JSON error says, without its position: that is a position in our compact text, not in the user's file.
-pub(super) fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+fn object<T: DeserializeOwned>(item: &Item<'_>, header: &Header) -> Result<Box<T>, ImportError> {
+    item.read(header).map(Box::new)
 }

@@ -4,7 +4,7 @@
 //! size needs one item at a time, and every item knows its line. Aliases are expanded; what they expand to counts
 //! against the size of the object, which ends every bomb made of them.
 
-mod scalar;
+pub(crate) mod scalar;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,18 +16,19 @@ use super::json::close;
 use super::{DEPTH_MAX, ImportError, OBJECT_BYTES_MAX, Place, Sink};
 
 /// Hands every object of `text` to `sink`.
-pub(super) fn read(file: &str, text: &str, sink: Sink<'_>) -> Result<(), ImportError> {
+pub(super) fn read<'a>(file: &'a str, text: &'a str, sink: Sink<'_>) -> Result<(), ImportError> {
     let mut options = serde_saphyr::granit_parser::Options::default();
     options.set_emit_comments(false);
-    // One more than ours, so that our own message names the limit.
-    options.flow_nesting_limit = DEPTH_MAX + 1;
-    options.block_nesting_limit = DEPTH_MAX + 1;
+    // Somewhat more than ours, so that our own message names the limit.
+    options.flow_nesting_limit = DEPTH_MAX + 8;
+    options.block_nesting_limit = DEPTH_MAX + 8;
     let parser = Parser::new_from_str_with_options(text, options);
-    Reader { file, parser, anchors: BTreeMap::new(), anchored_bytes: 0 }.stream(sink)
+    Reader { file, text, parser, anchors: BTreeMap::new(), anchored_bytes: 0 }.stream(sink)
 }
 
 struct Reader<'a> {
     file: &'a str,
+    text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     /// Compact text of what each anchor of the current document names; complete ones only.
     anchors: BTreeMap<usize, Vec<u8>>,
@@ -51,18 +52,19 @@ impl<'a> Reader<'a> {
                     self.plain_root(anchor, tag, span)?;
                     number += 1;
                     self.object_or_list(
-                        Document::new(self.file, number, Some(line_column(span.start))),
+                        Document::new(self.file, self.text, number, Some(line_column(span.start))),
                         sink,
                     )?;
                 }
                 Event::SequenceStart(_, anchor, tag) => {
                     self.plain_root(anchor, tag, span)?;
                     number += 1;
-                    let mut document = Document::new(self.file, number, Some(line_column(span.start)));
+                    let mut document =
+                        Document::new(self.file, self.text, number, Some(line_column(span.start)));
                     self.items(&mut document, sink)?;
                 }
                 // `---` twice in a row, or a comment alone, is an empty document.
-                Event::Scalar(text, ScalarStyle::Plain, _, None) if text.is_empty() => {}
+                Event::Scalar(text, ScalarStyle::Plain, _, None) if scalar::is_null(&text) => {}
                 _ => return Err(self.shape(span, "neither an object nor a list", AS_EXPORTED)),
             }
         }
@@ -76,7 +78,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn object_or_list(&mut self, mut document: Document, sink: Sink<'_>) -> Result<(), ImportError> {
+    fn object_or_list(&mut self, mut document: Document<'_>, sink: Sink<'_>) -> Result<(), ImportError> {
         let mut keys = BTreeSet::new();
         loop {
             let (event, span) = self.next()?;
@@ -104,7 +106,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn items(&mut self, document: &mut Document, sink: Sink<'_>) -> Result<(), ImportError> {
+    fn items(&mut self, document: &mut Document<'_>, sink: Sink<'_>) -> Result<(), ImportError> {
         document.on_list();
         loop {
             let (event, span) = self.next()?;
@@ -182,7 +184,6 @@ impl<'a> Reader<'a> {
             self.once(&mut keys, &key, span)?;
             push_text(out, &key);
             out.push(b':');
-            keys.insert(key);
             let (event, span) = self.next()?;
             self.value(event, span, out, depth + 1)?;
             out.push(b',');

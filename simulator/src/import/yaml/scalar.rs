@@ -19,6 +19,11 @@ pub(super) fn write(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Says whether a plain scalar means its own text. One that is written without quotes must.
+pub(crate) fn reads_as_text(text: &str) -> bool {
+    matches!(meaning(text), Meaning::Text)
+}
+
 /// Says whether a plain scalar means that there is no value.
 pub(super) fn is_null(text: &str) -> bool {
     matches!(meaning(text), Meaning::Null)
