@@ -11,7 +11,7 @@ use std::{
 
 use loadgen::{
     chance::{below, Seed, Stream},
-    traffic_file::AtSigterm,
+    profile::AtSigterm,
 };
 
 use crate::parameters::Parameters;

@@ -524,10 +524,10 @@ impl Builder {
             min_available: spec.min_available.as_ref().map(text),
             max_unavailable: spec.max_unavailable.as_ref().map(text),
             always_allow: spec.unhealthy_pod_eviction_policy.as_deref() == Some("AlwaysAllow"),
-            allowed: status.disruptions_allowed,
-            current_healthy: status.current_healthy,
-            desired_healthy: status.desired_healthy,
-            expected: status.expected_pods,
+            allowed: status.disruptions_allowed.unwrap_or(0),
+            current_healthy: status.current_healthy.unwrap_or(0),
+            desired_healthy: status.desired_healthy.unwrap_or(0),
+            expected: status.expected_pods.unwrap_or(0),
             disrupted: Arc::default(),
             meta,
         };
@@ -665,7 +665,7 @@ impl Builder {
 
     fn autoscaler(&mut self, object: &Object, from: &autoscaling::HorizontalPodAutoscaler) {
         let meta = self.meta(&from.metadata, object);
-        let Some(spec) = from.spec.clone() else { return };
+        let spec = from.spec.clone();
         let state = HorizontalPodAutoscaler {
             target: (spec.scale_target_ref.kind.as_str().into(), spec.scale_target_ref.name.as_str().into()),
             min: count(spec.min_replicas, 1),
@@ -1067,7 +1067,6 @@ fn load(from: &autoscaling::HorizontalPodAutoscaler) -> Option<(u64, u64)> {
     }
     let target = from
         .spec
-        .as_ref()?
         .metrics
         .iter()
         .flatten()

@@ -6,8 +6,8 @@
 use loadgen::{
     chance::below,
     outcome::EndCause,
+    profile::AtSigterm,
     session::{Schedule, Session},
-    traffic_file::AtSigterm,
 };
 
 use super::{
@@ -122,8 +122,6 @@ pub(super) struct Traffic {
     /// Sessions within their contract that were open on a pod when its removal began.
     pub(super) exposed: u64,
     pub(super) events: u64,
-    /// No session connects from then on.
-    pub(super) until: Time,
 }
 
 struct Path {

@@ -168,8 +168,8 @@ impl World {
         let delay = self.target_groups[group.index()].deregistration_delay;
         self.target_becomes(group, index, TargetState::Draining, cause);
         let target = &self.target_groups[group.index()].targets[index];
-        let (generation, entry) = (target.generation, target.entry);
-        self.queue.push(self.now + delay, Event::TargetDrained(group, index as u32, generation), entry);
+        let entry = target.entry;
+        self.queue.push(self.now + delay, Event::TargetDrained(group, index as u32), entry);
     }
 
     /// The end of the deregistration delay.
@@ -321,7 +321,9 @@ impl World {
         target.entry = entry;
         owner.version += 1;
         owner.entry = entry;
+        let service = owner.service;
         self.update_names(group);
+        self.measure_capacity(service, entry);
     }
 
     /// A zone leaves DNS when it has no healthy target, unless no zone has one.
@@ -417,8 +419,8 @@ impl World {
                 }) && self.service_states[id.index()].applied_nodes != self.controller.nodes
             })
             .map(|(id, _)| id)
-            .rev()
             .collect();
+        self.controller.services.reverse();
         self.next_controller_service(cause);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loadgen::traffic_file::AtSigterm;
+use loadgen::profile::AtSigterm;
 
 use super::{
     ids::{ConnectionId, EntryId, NodeId, PodId, SpecId},
@@ -124,7 +124,8 @@ impl World {
         let p = &self.parameters;
         let pull = if cached { p.kubelet_image_cached } else { p.kubelet_image_pull_cold };
         let sandbox = if spec.host_network { 0 } else { p.kubelet_sandbox };
-        let starts_at = self.now + self.watch_lag() + p.kubelet_reaction + sandbox + pull + p.kubelet_container_start;
+        let takes = p.kubelet_reaction + sandbox + pull + p.kubelet_container_start;
+        let starts_at = self.now + self.watch_lag() + takes;
         self.queue.push(starts_at, Event::PodStarts(id), entry);
         self.pod_changed(id, entry);
     }

@@ -45,7 +45,6 @@ pub(super) enum Event {
     /// EC2, Auto Scaling and EKS.
     InstanceRunning(InstanceId),
     InstanceJoins(InstanceId),
-    InstanceStops(InstanceId),
     InstanceGone(InstanceId),
     ScaleGroup(GroupId),
     Rebalance(GroupId),
@@ -61,7 +60,7 @@ pub(super) enum Event {
     ProbeChanges(TargetGroupId, u32),
     TargetRegistered(TargetGroupId, u32, u32),
     TargetHealth(TargetGroupId, u32, u32),
-    TargetDrained(TargetGroupId, u32, u32),
+    TargetDrained(TargetGroupId, u32),
     GateCondition(PodId),
     /// The cluster autoscaler's scan.
     Scan,
