@@ -17,9 +17,13 @@ mod groups;
 mod load_balancers;
 mod marks;
 mod placement;
+mod quantity;
 mod request_error;
 mod selector;
+mod spread;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod workloads;
 
 pub use code::{Code, Severity};

@@ -130,6 +130,8 @@ codes! {
         "While it moves, targets are changed late: a new leader starts when the old one's lease has run out.";
     DaemonSetServesToTheEnd "NF218" Blocking "a DaemonSet gets new connections until its node is deleted"
         "Its pods are not moved and their readiness does not change, so connections that arrive last are cut by the deletion.";
+    StatefulSetAloneInZone "NF219" Blocking "a StatefulSet's pod is its zone's only target"
+        "Its replacement follows the eviction. With cross-zone load balancing off, the zone has no target in between, and clients that know its address are refused.";
 
     NoMatchingNode "NF301" Blocking "no new node fits a workload's node selector"
         "Its new pods stay Pending and the old ones never leave.";

@@ -9,7 +9,7 @@ use crate::{
         survey::{Certainty, Controller, Promise, Survey},
     },
     request::LetGo,
-    view::{ObjectName, OwnerKind, Service, TargetGroup, TargetState},
+    view::{ObjectName, OwnerKind, Pod, Service, TargetGroup, TargetState},
 };
 
 /// The longest silence on a connection of which nothing else is known: clients send a message at least this often.
@@ -18,6 +18,9 @@ const SILENCE: Duration = Duration::from_secs(45);
 
 /// A contract from which on the wait for quiet is worth a remark.
 const LONG: Duration = Duration::from_secs(3600);
+
+/// The longest deregistration delay that a target group accepts. Source: ELBv2 API, `TargetGroupAttribute`.
+const DEREGISTRATION_DELAY_MAX: Duration = Duration::from_secs(3600);
 
 /// Targets per zone of a Network Load Balancer, and per target group. Source: Amazon EKS best practices, "Known limits
 /// and service quotas".
@@ -56,6 +59,7 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
         }
         idle(survey, report, group, &object);
         zones(survey, report, group, &object);
+        alone(survey, report, group);
         labels(survey, report, group, &object);
     }
     // Nodes that join change the targets of every group of the cloud controller, whether old nodes are in it or not.
@@ -96,10 +100,10 @@ fn cuts(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup, promise: 
             seconds(settings.propagation),
             seconds(contract)
         );
-        let fix = format!(
-            "set deregistration_delay.connection_termination.enabled to false, or the delay to {} (at most 3600 s)",
-            seconds(needed)
-        );
+        let mut fix = "set deregistration_delay.connection_termination.enabled to false".to_owned();
+        if needed <= DEREGISTRATION_DELAY_MAX {
+            fix += &format!(", or the delay to {}", seconds(needed));
+        }
         report.add(Code::CutAtEndOfDelay, object, reason, fix);
     }
     // Until SIGTERM nothing changes for the application; a pre-stop hook that outlasts the contract hides it.
@@ -184,6 +188,40 @@ fn zones(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup, object: 
         };
         report.add(code, object, reason, fix);
     }
+}
+
+/// Zones in which one pod of a StatefulSet, or one node with its pods, is all that serves. A StatefulSet cannot have its
+/// new pod first, and with externalTrafficPolicy Local or ip targets no other node of the zone can stand in.
+fn alone(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup) {
+    let local = survey.cluster.services.get(&group.service).is_some_and(|service| service.local);
+    let pods = survey.pods_behind(&group.service);
+    // A StatefulSet of one replica is a finding of its own.
+    if group.cross_zone || !(local || group.ip_targets) || pods.len() < 2 {
+        return;
+    }
+    let mut targets: BTreeMap<&str, BTreeMap<&str, &Pod>> = BTreeMap::new();
+    for pod in pods.into_iter().filter(|pod| pod.is_ready()) {
+        let Some(node) = pod.node.as_ref().and_then(|node| survey.cluster.nodes.get(node)) else { continue };
+        let Some(zone) = &node.zone else { continue };
+        let target = if group.ip_targets { &pod.meta.name.name } else { &node.meta.name.name };
+        targets.entry(zone).or_default().insert(target, pod);
+    }
+    for (zone, targets) in targets {
+        let mut targets = targets.into_iter();
+        let (Some((target, pod)), None) = (targets.next(), targets.next()) else { continue };
+        let owner = pod.owner.as_ref().filter(|owner| owner.kind == OwnerKind::StatefulSet);
+        if let Some(owner) = owner.filter(|_| survey.on_old_node(pod)) {
+            let (service, object) = (service_object(&group.service), object_of(pod, &owner.name));
+            let reason = format!("{target} is the only target of {service} in zone {zone}");
+            let fix =
+                "turn cross-zone load balancing on, or run two of its pods in the zone, on different nodes";
+            report.add(Code::StatefulSetAloneInZone, object, reason, fix);
+        }
+    }
+}
+
+fn object_of(pod: &Pod, set: &str) -> String {
+    format!("StatefulSet {}/{set}", pod.meta.name.namespace)
 }
 
 /// The Service's own choice of nodes.

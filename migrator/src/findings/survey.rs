@@ -109,6 +109,8 @@ pub(super) struct Place {
     pub(super) new: bool,
     /// Zone that it is sure to be in.
     pub(super) zone: Option<Arc<str>>,
+    /// Zone that it is likely to be in, where it is not sure.
+    pub(super) likely_zone: Option<Arc<str>>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) taints: Vec<Taint>,
     /// What is not requested yet; `None` where the node's size is not known.
@@ -270,11 +272,21 @@ impl<'a> Survey<'a> {
         let taints: Vec<Taint> = old_group.taints.iter().map(kubernetes_taint).collect();
         for index in 0..nodes {
             let sure = index < per_zone * zone_list.len();
-            let zone = sure.then(|| zone_list[index % zone_list.len()].clone());
+            let likely_zone = zone_list.get(index % zone_list.len().max(1)).map(|zone| (*zone).clone());
+            let zone = likely_zone.clone().filter(|_| sure);
             let instance_type = types.get(index % types.len().max(1)).cloned();
             let name = format!("(new node {})", index + 1);
             let labels = self.new_node_labels(old_group, &name, zone.as_ref(), instance_type.as_ref());
-            let place = Place { name, real: false, new: true, zone, labels, taints: taints.clone(), free };
+            let place = Place {
+                name,
+                real: false,
+                new: true,
+                zone,
+                likely_zone,
+                labels,
+                taints: taints.clone(),
+                free,
+            };
             let daemon_sets: Vec<Resources> =
                 self.daemon_sets_at(&place).map(|set| set.template.requests).collect();
             let free = free.map(|free| daemon_sets.iter().fold(free, |free, requests| less(free, *requests)));
@@ -474,6 +486,7 @@ fn place(node: &Node, cluster: &ClusterView, new: bool) -> Place {
         real: true,
         new,
         zone: node.zone.clone(),
+        likely_zone: node.zone.clone(),
         labels: (*node.meta.labels).clone(),
         taints: (*node.taints).clone(),
         free: Some(pods.fold(node.allocatable, |free, pod| less(free, pod.spec.requests))),
