@@ -158,7 +158,7 @@ codes! {
         "How many pods the workload wants cannot be told during a rollout, and a paused one does not end by itself.";
     NotReady "NF402" Blocking "a workload has pods that are not Ready"
         "Old pods leave only when every new one is Ready; what does not become Ready now is not likely to on a new node.";
-    LonelyStatefulSet "NF403" Blocking "a StatefulSet of one replica backs a Service"
+    LonelyStatefulSet "NF403" Blocking "a StatefulSet of one replica serves behind a load balancer"
         "Its pod keeps its name: the new one is created when the old one is gone, and in between nothing serves.";
     LonelyStatefulSetPauses "NF404" Warning "a StatefulSet of one replica pauses"
         "Its pod keeps its name: the new one is created when the old one is gone.";
@@ -168,15 +168,15 @@ codes! {
         "Scaling back to the original size would leave fewer healthy pods than the budget asks for.";
     TwoBudgets "NF407" Blocking "two disruption budgets select a pod that has to be evicted"
         "The API server refuses such an eviction with an internal error until one of the budgets is gone.";
-    SingleNodeVolume "NF408" Blocking "a Deployment mounts a volume that one node may use"
-        "A pod on a new node cannot mount it while an old one runs, so it never becomes Ready.";
-    RunsTwice "NF409" Warning "a Deployment with strategy Recreate runs old and new pods together"
-        "Scaling up starts new pods beside the old ones; Recreate says that it was not meant to.";
-    BarePodServes "NF410" Blocking "a pod without a controller backs a Service"
+    EvictedDeploymentServes "NF408" Blocking "a Deployment behind a load balancer has to be moved by eviction"
+        "Its new pods cannot run beside the old ones (strategy Recreate, a volume for one node, KEDA), so the Service has fewer endpoints until they are Ready.";
+    EvictedDeployment "NF409" Warning "a Deployment has to be moved by eviction"
+        "Its new pods cannot run beside the old ones (strategy Recreate, a volume for one node, KEDA), so it runs fewer pods until they are Ready.";
+    BarePodServes "NF410" Blocking "a pod without a controller serves behind a load balancer"
         "Nobody creates it again.";
     BarePod "NF411" Warning "a pod without a controller"
         "It is evicted, and nobody creates it again.";
-    UnknownControllerServes "NF412" Blocking "pods of a controller that cannot be scaled back a Service"
+    UnknownControllerServes "NF412" Blocking "pods of a controller that cannot be scaled serve behind a load balancer"
         "They are evicted before their replacements run, and the Service has fewer endpoints until these are Ready.";
     UnknownController "NF413" Warning "pods of a controller that cannot be scaled"
         "They are evicted before their replacements run.";
@@ -184,11 +184,9 @@ codes! {
         "Evicting its pod counts as a failure of the Job unless a podFailurePolicy says otherwise.";
     LocalData "NF415" Warning "a workload keeps data on its node"
         "What is in an emptyDir is gone with the pod; what is on a hostPath stays on the old node.";
-    Keda "NF416" Blocking "KEDA scales a workload"
-        "KEDA writes the autoscaler's bounds back, so the surge is undone while it is needed.";
-    AboveMaximum "NF417" Information "a workload exceeds its autoscaler's maximum while it moves"
+    AboveMaximum "NF416" Information "a workload exceeds its autoscaler's maximum while it moves"
         "Old and new pods run together; what limits the maximum (connections to a database, licences) sees more of them.";
-    GitOps "NF418" Warning "a GitOps controller may revert the migration's changes"
+    GitOps "NF417" Warning "a GitOps controller may revert the migration's changes"
         "Replicas and annotations that differ from the repository are written back when it compares them.";
 
     QuotaTooSmall "NF501" Blocking "a resource quota does not allow the surge"

@@ -83,10 +83,10 @@ fn service_object(service: &ObjectName) -> String {
 /// Who may end a connection before its contract does.
 fn cuts(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup, promise: Promise, object: &str) {
     let settings = &survey.request.settings;
-    let Promise { grace_period_max, grace_period_min, pre_stop_min, lost, contract } = promise;
-    if grace_period_min <= lost {
+    let Promise { grace_period, pre_stop, lost, contract } = promise;
+    if grace_period <= lost {
         let code = if group.ip_targets { Code::IpGraceTooShort } else { Code::ContractEmpty };
-        let (grace, lost) = (seconds(grace_period_min), seconds(lost));
+        let (grace, lost) = (seconds(grace_period), seconds(lost));
         let reason = format!("its pods have a grace period of {grace}, of which {lost} protect nobody");
         let fix = format!("raise terminationGracePeriodSeconds to {lost} plus the longest connection");
         report.add(code, object, reason, fix);
@@ -107,11 +107,11 @@ fn cuts(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup, promise: 
         report.add(Code::CutAtEndOfDelay, object, reason, fix);
     }
     // Until SIGTERM nothing changes for the application; a pre-stop hook that outlasts the contract hides it.
-    let hidden = pre_stop_min >= contract + lost;
+    let hidden = pre_stop >= contract + lost;
     if group.ip_targets && group.unhealthy_cuts && !hidden {
         let reason = format!(
             "a pod whose port closes within {} of its deletion turns unhealthy, and its connections are reset",
-            seconds(grace_period_max)
+            seconds(grace_period)
         );
         let fix = "set target_health_state.unhealthy.connection_termination.enabled to false, unless the application \
                    keeps its port open until its clients have left";
@@ -123,7 +123,7 @@ fn cuts(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup, promise: 
         if !held {
             let reason = format!(
                 "it closes its connections at SIGTERM, {} after a pod's deletion, but they may live {}",
-                seconds(pre_stop_min),
+                seconds(pre_stop),
                 seconds(contract)
             );
             let fix = if local && !group.ip_targets {

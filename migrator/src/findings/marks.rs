@@ -7,15 +7,15 @@ use crate::{
 
 /// What every annotation and taint of a migration starts with.
 const OURS: &str = "nodeferry.io/";
-/// Key of the journal that says which plan wrote it.
-const PLAN: &str = "plan";
-/// Key of the journal that says how far the plan got, and the words for plans that are over.
-const STATE: &str = "state";
+/// Keys of the journal: which plan wrote it, and where that plan stands (`{"state": …}`).
+const PLAN_ID: &str = "plan-id";
+const STATUS: &str = "status";
+/// States of plans that are over.
 const OVER: [&str; 2] = ["finished", "rolled-back"];
 
 pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
     let cluster = survey.cluster;
-    let journal_plan = cluster.journal.as_ref().and_then(|journal| journal.data.get(PLAN));
+    let journal_plan = cluster.journal.as_ref().and_then(|journal| journal.data.get(PLAN_ID));
     let own = survey.expectations.plan.as_deref();
     let continued = own.is_some() && journal_plan.map(String::as_str) == own;
 
@@ -25,8 +25,10 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
         report.add(Code::LockHeld, object("Lease", &lease.meta), reason, fix);
     }
     if let Some(journal) = cluster.journal.as_ref().filter(|_| !continued) {
-        let state = journal.data.get(STATE).map_or("unknown", String::as_str);
-        if !OVER.contains(&state) {
+        // What cannot be read has not ended.
+        let state = journal.data.get(STATUS).and_then(|text| member(text, "state"));
+        let state = state.unwrap_or_else(|| "in an unknown state".to_owned());
+        if !OVER.contains(&&*state) {
             let plan = journal_plan.map_or("of unknown name", String::as_str);
             let reason = format!("plan {plan} is {state}");
             let fix = "finish it or roll it back first";
@@ -60,9 +62,13 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
 
 /// Whether a mark says that it was written by this plan.
 fn of_plan(mark: &str, plan: Option<&str>) -> bool {
-    let mark: Option<serde_json::Value> = serde_json::from_str(mark).ok();
-    let written_by = mark.as_ref().and_then(|mark| mark.get(PLAN)).and_then(|plan| plan.as_str());
-    plan.is_some() && written_by == plan
+    plan.is_some() && member(mark, "plan").as_deref() == plan
+}
+
+/// A text member of a JSON object.
+fn member(json: &str, name: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(json).ok()?;
+    value.get(name)?.as_str().map(str::to_owned)
 }
 
 fn object(kind: &str, meta: &Meta) -> String {

@@ -13,8 +13,9 @@ use crate::{
     findings::{Expectations, selector},
     request::Request,
     view::{
-        Bounds, ClusterView, DaemonSet, Deployment, Node, NodeGroup, ObjectName, OwnerKind, Pod, PodPhase,
-        PodSpec, Resources, Service, StatefulSet, StringMap, TargetGroup, TargetId, TargetState,
+        Bounds, ClusterView, DaemonSet, Deployment, HorizontalPodAutoscaler, Node, NodeGroup, ObjectName,
+        OwnerKind, Pod, PodPhase, PodSpec, Resources, Service, StatefulSet, StringMap, TargetGroup, TargetId,
+        TargetState, VolumeClaim,
     },
 };
 
@@ -59,6 +60,8 @@ pub(super) struct Workload<'a> {
     pub(super) controller: Controller<'a>,
     /// Kind, namespace and name.
     pub(super) object: String,
+    /// Why a Deployment cannot have its new pods beside the old ones, if it cannot.
+    pub(super) once: Option<Once<'a>>,
     /// Its active pods on old nodes; never empty.
     pub(super) old_pods: Vec<&'a Pod>,
 }
@@ -95,8 +98,19 @@ impl<'a> Workload<'a> {
 
     /// Whether its new pods run beside the old ones; otherwise each follows an eviction.
     pub(super) fn surged(&self) -> bool {
-        matches!(self.controller, Controller::Deployment(_))
+        matches!(self.controller, Controller::Deployment(_)) && self.once.is_none()
     }
+}
+
+/// Why a Deployment is moved by eviction.
+#[derive(Clone, Copy)]
+pub(super) enum Once<'a> {
+    /// Its strategy is Recreate: two of its pods are not meant to run together.
+    Recreate,
+    /// One node at a time may mount this claim.
+    Volume(&'a VolumeClaim),
+    /// KEDA owns this autoscaler and would undo a surge.
+    Keda(&'a HorizontalPodAutoscaler),
 }
 
 /// A node that pods can go to.
@@ -129,15 +143,13 @@ impl Place {
 /// How long a target group's connections are promised to live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Promise {
-    /// Longest grace period of the pods that count.
-    pub(super) grace_period_max: Duration,
-    /// Shortest of them.
-    pub(super) grace_period_min: Duration,
+    /// Shortest grace period of the pods that count.
+    pub(super) grace_period: Duration,
     /// Shortest pre-stop hook; a hook of unknown length counts as none.
-    pub(super) pre_stop_min: Duration,
+    pub(super) pre_stop: Duration,
     /// What the grace period loses before it protects anything: the margin, or for ip targets the propagation.
     pub(super) lost: Duration,
-    /// The longest contract; zero where none is left.
+    /// How long a connection may live; zero where nothing is left.
     pub(super) contract: Duration,
 }
 
@@ -181,7 +193,13 @@ impl<'a> Survey<'a> {
             let Some((controller, object)) = self.controller_of(pod) else { continue };
             workloads
                 .entry(object.clone())
-                .or_insert_with(|| Workload { controller, object, old_pods: Vec::new() })
+                .or_insert_with(|| {
+                    let once = match controller {
+                        Controller::Deployment(deployment) => self.once(deployment),
+                        _ => None,
+                    };
+                    Workload { controller, object, once, old_pods: Vec::new() }
+                })
                 .old_pods
                 .push(pod);
         }
@@ -222,6 +240,31 @@ impl<'a> Survey<'a> {
             }
             OwnerKind::Other => other("Controller"),
         }
+    }
+
+    fn once(&self, deployment: &Deployment) -> Option<Once<'a>> {
+        let namespace = &deployment.meta.name.namespace;
+        if let Some(autoscaler) = self.autoscaler_of(deployment).filter(|autoscaler| autoscaler.keda) {
+            return Some(Once::Keda(autoscaler));
+        }
+        if deployment.recreate {
+            return Some(Once::Recreate);
+        }
+        let mut claims = deployment.template.volume_claims.iter().filter_map(|name| {
+            let name = ObjectName { namespace: namespace.clone(), name: name.clone() };
+            self.cluster.volume_claims.get(&name)
+        });
+        claims.find(|claim| claim.single_node).map(|claim| Once::Volume(claim))
+    }
+
+    /// The autoscaler that owns a Deployment's replicas.
+    pub(super) fn autoscaler_of(&self, deployment: &Deployment) -> Option<&'a HorizontalPodAutoscaler> {
+        let name = &deployment.meta.name;
+        self.cluster.horizontal_pod_autoscalers.values().map(|it| &**it).find(|autoscaler| {
+            *autoscaler.target.0 == *"Deployment"
+                && autoscaler.target.1 == name.name
+                && autoscaler.meta.name.namespace == name.namespace
+        })
     }
 
     pub(super) fn on_old_node(&self, pod: &Pod) -> bool {
@@ -381,6 +424,15 @@ impl<'a> Survey<'a> {
         self.cluster.daemon_sets.values().map(|set| &**set).filter(|set| place.admits(&set.template))
     }
 
+    /// A load-balanced Service that selects these labels: one whose endpoints may not fall below their floor.
+    pub(super) fn balanced_service_of(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<&'a Service> {
+        self.services_of(namespace, labels).find(|service| service.load_balancer)
+    }
+
     /// Services that select these labels.
     pub(super) fn services_of(
         &self,
@@ -453,20 +505,13 @@ impl<'a> Survey<'a> {
         let pods = self.pods_behind(&group.service);
         let counting = pods.iter().filter(|pod| (!local && !group.ip_targets) || self.on_old_node(pod));
         let specs: Vec<&PodSpec> = counting.map(|pod| &*pod.spec).collect();
-        let grace_period_max = specs.iter().map(|spec| spec.grace_period).max()?;
-        let grace_period_min = specs.iter().map(|spec| spec.grace_period).min()?;
-        let pre_stop_min = specs.iter().map(|spec| spec.pre_stop.unwrap_or(Duration::ZERO)).min()?;
+        let grace_period = specs.iter().map(|spec| spec.grace_period).min()?;
+        let pre_stop = specs.iter().map(|spec| spec.pre_stop.unwrap_or(Duration::ZERO)).min()?;
         let settings = &self.request.settings;
         let lost = if group.ip_targets { settings.propagation } else { settings.grace_margin };
-        let derived = grace_period_max.saturating_sub(lost);
+        let derived = grace_period.saturating_sub(lost);
         let stated = self.request.contracts.get(&group.service).copied().unwrap_or(derived);
-        Some(Promise {
-            grace_period_max,
-            grace_period_min,
-            pre_stop_min,
-            lost,
-            contract: derived.min(stated),
-        })
+        Some(Promise { grace_period, pre_stop, lost, contract: derived.min(stated) })
     }
 }
 

@@ -1,13 +1,13 @@
-//! Findings about workloads: what cannot run twice, what cannot be evicted, and what is not settled.
+//! Findings about workloads: what cannot run beside its old self, what cannot be evicted, and what is not settled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     findings::{
         Code, Report, selector,
-        survey::{Controller, Survey, Workload},
+        survey::{Controller, Once, Survey, Workload},
     },
-    view::{Deployment, DisruptionBudget, HorizontalPodAutoscaler, ObjectName, OwnerKind, StatefulSet},
+    view::{Deployment, DisruptionBudget, ObjectName, OwnerKind, StatefulSet},
 };
 
 /// Kinds whose controllers write a repository's state back. Source: the projects' own API groups.
@@ -30,11 +30,11 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
             Controller::Other => {
                 let codes = (Code::UnknownControllerServes, Code::UnknownController);
                 let fix = "move it by its controller's own means before the migration";
-                serves_or_not(survey, report, workload, codes, fix);
+                serves_or_not(survey, report, workload, codes, "", fix);
             }
             Controller::Nobody => {
                 let codes = (Code::BarePodServes, Code::BarePod);
-                serves_or_not(survey, report, workload, codes, "create it through a Deployment");
+                serves_or_not(survey, report, workload, codes, "", "create it through a Deployment");
             }
         }
         if !workload.surged() {
@@ -77,44 +77,38 @@ fn on_deployment(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'
     }
     not_ready(report, workload, deployment.ready_replicas, wanted);
 
-    let claims = claims(survey, workload);
-    if let Some(claim) = claims.iter().find(|claim| claim.single_node) {
-        let name = &claim.meta.name.name;
-        let reason = format!("claim {name} may be mounted by one node at a time, and an old pod holds it");
-        let fix = "move it by hand during a pause of the service, or use a volume that many nodes may mount";
-        report.add(Code::SingleNodeVolume, object(), reason, fix);
-    }
-    if deployment.recreate {
-        let reason =
-            format!("its strategy is Recreate; {} new pods start beside the old", workload.old_pods.len());
-        let fix = "see that two of its pods may run at once";
-        report.add(Code::RunsTwice, object(), reason, fix);
-    }
-    if let Some(autoscaler) = autoscaler_of(survey, "Deployment", &deployment.meta.name) {
-        on_autoscaler(report, workload, deployment, autoscaler);
-    }
-}
-
-fn on_autoscaler(
-    report: &mut Report,
-    workload: &Workload<'_>,
-    deployment: &Deployment,
-    autoscaler: &HorizontalPodAutoscaler,
-) {
-    let name = &autoscaler.meta.name.name;
-    if autoscaler.keda {
-        let reason = format!("its autoscaler {name} belongs to a KEDA ScaledObject");
-        let fix = "pause the ScaledObject with the annotation autoscaling.keda.sh/paused-replicas for the time of the \
-                   migration";
-        report.add(Code::Keda, workload.object.clone(), reason, fix);
-    }
-    let surge = u32::try_from(workload.old_pods.len()).unwrap_or(u32::MAX);
-    let most = deployment.replicas.saturating_add(surge);
-    if most > autoscaler.max {
-        let reason =
-            format!("it runs {most} pods while it moves; the maximum of {name} is {}", autoscaler.max);
-        let fix = "see that what limits the maximum bears so many pods";
-        report.add(Code::AboveMaximum, workload.object.clone(), reason, fix);
+    if let Some(once) = workload.once {
+        let (why, fix) = match once {
+            Once::Recreate => (
+                "its strategy is Recreate".to_owned(),
+                "use a rolling update if two of its pods may run at once",
+            ),
+            Once::Volume(claim) => {
+                let why = format!("one node at a time may mount claim {}", claim.meta.name.name);
+                (why, "use a volume that many nodes may mount")
+            }
+            Once::Keda(autoscaler) => {
+                let why =
+                    format!("its autoscaler {} belongs to a KEDA ScaledObject", autoscaler.meta.name.name);
+                (why, "pause the ScaledObject with the annotation autoscaling.keda.sh/paused-replicas")
+            }
+        };
+        let codes = (Code::EvictedDeploymentServes, Code::EvictedDeployment);
+        serves_or_not(survey, report, workload, codes, &format!("{why}; "), fix);
+    } else if let Some(autoscaler) = survey.autoscaler_of(deployment) {
+        let name = &autoscaler.meta.name.name;
+        let surge = u32::try_from(workload.old_pods.len()).unwrap_or(u32::MAX);
+        let most = wanted.saturating_add(surge);
+        if most > autoscaler.max {
+            let reason =
+                format!("it runs {most} pods while it moves; the maximum of {name} is {}", autoscaler.max);
+            report.add(
+                Code::AboveMaximum,
+                object(),
+                reason,
+                "see that what limits the maximum bears so many pods",
+            );
+        }
     }
 }
 
@@ -127,7 +121,7 @@ fn on_stateful_set(survey: &Survey<'_>, report: &mut Report, workload: &Workload
     not_ready(report, workload, set.ready_replicas, set.replicas);
     if set.replicas == 1 {
         let codes = (Code::LonelyStatefulSet, Code::LonelyStatefulSetPauses);
-        serves_or_not(survey, report, workload, codes, "run two replicas, or accept the gap");
+        serves_or_not(survey, report, workload, codes, "", "run two replicas, or accept the gap");
     }
 }
 
@@ -143,25 +137,25 @@ fn not_ready(report: &mut Report, workload: &Workload<'_>, ready: u32, wanted: u
     }
 }
 
-/// The first code where a Service would miss the pod, the second where none would.
+/// The first code where a load balancer would miss the pods, the second where none would.
 fn serves_or_not(
     survey: &Survey<'_>,
     report: &mut Report,
     workload: &Workload<'_>,
     (serves, not): (Code, Code),
+    why: &str,
     fix: &str,
 ) {
     let pods = workload.old_pods.len();
-    let first = survey.services_of(workload.namespace(), workload.labels()).next();
-    let (code, reason) = match first {
-        Some(service) => (
-            serves,
-            format!(
-                "Service {} reaches {pods} pods that are evicted without a replacement",
-                service.meta.name.name
-            ),
-        ),
-        None => (not, format!("{pods} pods on old nodes are evicted")),
+    let (code, reason) = match survey.balanced_service_of(workload.namespace(), workload.labels()) {
+        Some(service) => {
+            let name = &service.meta.name.name;
+            (
+                serves,
+                format!("{why}load-balanced Service {name} lacks them while its {pods} old pods are evicted"),
+            )
+        }
+        None => (not, format!("{why}its {pods} old pods are evicted")),
     };
     report.add(code, workload.object.clone(), reason, fix);
 }
@@ -289,18 +283,6 @@ pub(super) fn claims<'a>(survey: &Survey<'a>, workload: &Workload<'_>) -> Vec<&'
         })
         .collect();
     names.iter().filter_map(|name| survey.cluster.volume_claims.get(name)).map(|claim| &**claim).collect()
-}
-
-fn autoscaler_of<'a>(
-    survey: &Survey<'a>,
-    kind: &str,
-    name: &ObjectName,
-) -> Option<&'a HorizontalPodAutoscaler> {
-    survey.cluster.horizontal_pod_autoscalers.values().map(|it| &**it).find(|autoscaler| {
-        *autoscaler.target.0 == *kind
-            && autoscaler.target.1 == name.name
-            && autoscaler.meta.name.namespace == name.namespace
-    })
 }
 
 fn local_data(report: &mut Report, workload: &Workload<'_>) {

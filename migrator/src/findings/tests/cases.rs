@@ -361,10 +361,11 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         LonelyStatefulSet,
         |given| {
             given.add_stateful_set("db", &["blue-a"]);
-            given.add_inner_service("db");
+            given.add_service("db");
         },
+        // Nothing from outside depends on it.
         |given| {
-            given.add_stateful_set("db", &["blue-a", "blue-b"]);
+            given.add_stateful_set("db", &["blue-a"]);
             given.add_inner_service("db");
         },
     ),
@@ -397,6 +398,17 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         },
     ),
     (
+        BudgetAllowsNothing,
+        |given| {
+            given.web().recreate = true;
+            given.add_budget("web", "web", None, Some("0"));
+        },
+        |given| {
+            given.web().recreate = true;
+            given.add_budget("web", "web", None, Some("1"));
+        },
+    ),
+    (
         BudgetAboveScale,
         |given| given.add_budget("web", "web", Some("3"), None),
         |given| {
@@ -414,8 +426,24 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
             given.add_budget("second", "web", Some("1"), None);
         },
     ),
-    (SingleNodeVolume, |given| given.add_claim(true, &[]), |given| given.add_claim(false, &[])),
-    (RunsTwice, |given| given.web().recreate = true, |_| {}),
+    (
+        EvictedDeploymentServes,
+        |given| given.web().recreate = true,
+        |given| {
+            given.web().recreate = true;
+            given.service("web").load_balancer = false;
+        },
+    ),
+    (EvictedDeploymentServes, |given| given.add_claim(true, &[]), |given| given.add_claim(false, &[])),
+    (EvictedDeploymentServes, |given| given.add_autoscaler(4, true), |given| given.add_autoscaler(4, false)),
+    (
+        EvictedDeployment,
+        |given| {
+            given.web().recreate = true;
+            given.service("web").load_balancer = false;
+        },
+        |given| given.web().recreate = true,
+    ),
     (
         BarePodServes,
         |given| given.add_pod("shop", "bare", "web", "blue-a", None),
@@ -441,7 +469,6 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         |_| {},
     ),
     (LocalData, |given| empty_dir(given, None), |given| empty_dir(given, Some("Memory"))),
-    (Keda, |given| given.add_autoscaler(4, true), |given| given.add_autoscaler(4, false)),
     // Two old pods and two new ones.
     (AboveMaximum, |given| given.add_autoscaler(3, false), |given| given.add_autoscaler(4, false)),
     (GitOps, |given| kind(given, "argoproj.io/Application"), |_| {}),

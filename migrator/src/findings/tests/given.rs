@@ -297,6 +297,7 @@ impl Given {
     /// A Service that selects `app: {app}`, and its target group with all nodes of `blue`.
     pub(super) fn add_service(&mut self, app: &str) {
         self.add_inner_service(app);
+        self.service(app).load_balancer = true;
         let target = |node: &str, zone: &str| Target {
             id: TargetId::Instance(format!("i-{node}").into()),
             zone: zone.into(),
@@ -323,11 +324,11 @@ impl Given {
         });
     }
 
-    /// A Service without a target group.
+    /// A Service within the cluster.
     pub(super) fn add_inner_service(&mut self, app: &str) {
         let service = Service {
             meta: meta("shop", app, &[]),
-            load_balancer: true,
+            load_balancer: false,
             load_balancer_class: None,
             local: true,
             selector: Arc::new(map(&[("app", app)])),
@@ -383,6 +384,7 @@ impl Given {
         let claim = VolumeClaim { meta: meta("shop", "data", &[]), single_node, zones };
         self.cluster.volume_claims.insert(claim.meta.name.clone(), Arc::new(claim));
         self.specs(|spec| spec.volume_claims = vec!["data".into()]);
+        Arc::make_mut(&mut self.web().template).volume_claims = vec!["data".into()];
     }
 
     pub(super) fn add_quota(&mut self, resource: &str, hard: u64, used: u64) {
@@ -399,7 +401,8 @@ impl Given {
     }
 
     pub(super) fn journal(&mut self, state: &str) {
-        let data = map(&[("plan", "plan-1"), ("state", state)]);
+        let status = format!(r#"{{"state":"{state}"}}"#);
+        let data = map(&[("plan-id", "plan-1"), ("status", &status)]);
         self.cluster.journal =
             Some(Arc::new(JournalObject { meta: meta("kube-system", "nodeferry", &[]), data }));
     }
