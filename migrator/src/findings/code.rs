@@ -132,6 +132,10 @@ codes! {
         "Its pods are not moved and their readiness does not change, so connections that arrive last are cut by the deletion.";
     StatefulSetAloneInZone "NF219" Blocking "a StatefulSet's pod is its zone's only target"
         "Its replacement follows the eviction. With cross-zone load balancing off, the zone has no target in between, and clients that know its address are refused.";
+    StatefulSetSharesNode "NF220" Blocking "a node has several pods of a StatefulSet behind a load balancer"
+        "With externalTrafficPolicy Local a node leaves the load balancer with all its pods, and a StatefulSet can miss one only.";
+    FewerDaemonSetPods "NF221" Blocking "fewer pods of a DaemonSet join than leave"
+        "With externalTrafficPolicy Local every pod on an excluded node is an endpoint less, and the Service may not have fewer than before.";
 
     NoMatchingNode "NF301" Blocking "no new node fits a workload's node selector"
         "Its new pods stay Pending and the old ones never leave.";

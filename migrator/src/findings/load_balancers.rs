@@ -60,6 +60,7 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
         idle(survey, report, group, &object);
         zones(survey, report, group, &object);
         alone(survey, report, group);
+        together(survey, report, group);
         labels(survey, report, group, &object);
     }
     // Nodes that join change the targets of every group of the cloud controller, whether old nodes are in it or not.
@@ -119,14 +120,20 @@ fn cuts(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup, promise: 
     }
     if survey.request.closes_at_sigterm.contains(&group.service) && !hidden && !contract.is_zero() {
         let local = survey.cluster.services.get(&group.service).is_some_and(|service| service.local);
-        let held = settings.let_go == LetGo::Before && local && !group.ip_targets;
+        // Only a scale-back is held; what is evicted goes when its node is released.
+        let evicted = survey.workloads.iter().any(|workload| {
+            let mut services = survey.services_of(workload.namespace(), workload.labels());
+            !workload.surged() && services.any(|service| service.meta.name == group.service)
+        });
+        let holdable = local && !group.ip_targets && !evicted;
+        let held = settings.let_go == LetGo::Before && holdable;
         if !held {
             let reason = format!(
                 "it closes its connections at SIGTERM, {} after a pod's deletion, but they may live {}",
                 seconds(pre_stop),
                 seconds(contract)
             );
-            let fix = if local && !group.ip_targets {
+            let fix = if holdable {
                 "let old pods go only when the contract has ended (let-go before), or add a pre-stop hook"
                     .to_owned()
             } else {
@@ -220,6 +227,32 @@ fn alone(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup) {
     }
 }
 
+/// Nodes with several pods of a StatefulSet behind a Local Service: excluding such a node takes more endpoints away than
+/// the one that the Service can miss.
+fn together(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup) {
+    let local = survey.cluster.services.get(&group.service).is_some_and(|service| service.local);
+    if !local || group.ip_targets {
+        return;
+    }
+    let mut on_node: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
+    let pods = survey.pods_behind(&group.service);
+    let old = pods.into_iter().filter(|pod| pod.is_ready() && survey.on_old_node(pod));
+    for pod in old.filter(|pod| pod.owner.as_ref().is_some_and(|it| it.kind == OwnerKind::StatefulSet)) {
+        if let Some(node) = &pod.node {
+            on_node.entry(node).or_default().push(pod);
+        }
+    }
+    for (node, pods) in on_node.into_iter().filter(|(_, pods)| pods.len() > 1) {
+        let Some((pod, owner)) = pods.first().and_then(|pod| Some((pod, pod.owner.as_ref()?))) else {
+            continue;
+        };
+        let service = service_object(&group.service);
+        let reason = format!("node {node} has {} of the pods behind {service}", pods.len());
+        let fix = "spread its pods over the old nodes, one on each, before the migration";
+        report.add(Code::StatefulSetSharesNode, object_of(pod, &owner.name), reason, fix);
+    }
+}
+
 fn object_of(pod: &Pod, set: &str) -> String {
     format!("StatefulSet {}/{set}", pod.meta.name.namespace)
 }
@@ -245,19 +278,30 @@ fn labels(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup, object:
 fn daemon_sets(survey: &Survey<'_>, report: &mut Report) {
     for set in survey.cluster.daemon_sets.values() {
         let namespace = &set.meta.name.namespace;
-        let here = survey.cluster.pods.values().any(|pod| {
+        let here = survey.cluster.pods.values().filter(|pod| {
             let owner = pod.owner.as_ref();
             survey.on_old_node(pod)
                 && pod.meta.name.namespace == *namespace
                 && owner.is_some_and(|it| it.kind == OwnerKind::DaemonSet && it.name == set.meta.name.name)
         });
-        if !here {
+        let here = here.count();
+        if here == 0 {
             continue;
         }
+        // Pods on nodes of a group that is adopted serve already and replace none.
+        let places = survey.places.iter().filter(|place| place.new && !place.real);
+        let joining = places.filter(|place| place.admits(&set.template)).count();
         let object = format!("DaemonSet {namespace}/{}", set.meta.name.name);
         for service in survey.services_of(namespace, &set.template_labels) {
             for group in survey.target_groups_of(service).filter(|group| survey.reaches_old_nodes(group)) {
                 daemon_set(report, &object, service, group);
+                if service.local && !group.ip_targets && joining < here {
+                    let name = service_object(&service.meta.name);
+                    let reason =
+                        format!("{here} old nodes serve {name} with its pods, and {joining} nodes join");
+                    let fix = "create the new group with at least as many nodes";
+                    report.add(Code::FewerDaemonSetPods, object.clone(), reason, fix);
+                }
             }
         }
     }

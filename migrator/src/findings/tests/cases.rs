@@ -239,6 +239,40 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         |_| {},
     ),
     (
+        ClosesAtSigterm,
+        |given| {
+            closes(given);
+            given.request.settings.let_go = LetGo::Before;
+            given.web().recreate = true;
+        },
+        |given| {
+            closes(given);
+            given.request.settings.let_go = LetGo::Before;
+        },
+    ),
+    (
+        StatefulSetSharesNode,
+        |given| {
+            given.add_stateful_set("db", &["blue-a", "blue-a", "blue-b"]);
+            given.add_service("db");
+        },
+        |given| {
+            given.add_stateful_set("db", &["blue-a", "blue-b"]);
+            given.add_service("db");
+        },
+    ),
+    (
+        FewerDaemonSetPods,
+        |given| {
+            serving_daemon_set(given);
+            given.request.desired = Some(1);
+        },
+        |given| {
+            serving_daemon_set(given);
+            given.request.desired = Some(2);
+        },
+    ),
+    (
         NoMatchingNode,
         |given| {
             let labels = Arc::make_mut(&mut given.node("blue-a").meta.labels);
