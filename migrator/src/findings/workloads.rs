@@ -1,0 +1,305 @@
+//! Findings about workloads: what cannot run beside its old self, what cannot be evicted, and what is not settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    findings::{
+        Code, Report, selector,
+        survey::{Controller, Once, Survey, Workload},
+    },
+    view::{Deployment, DisruptionBudget, ObjectName, OwnerKind, StatefulSet},
+};
+
+/// Kinds whose controllers write a repository's state back. Source: the projects' own API groups.
+const GIT_OPS: [&str; 3] = [
+    "argoproj.io/Application",
+    "helm.toolkit.fluxcd.io/HelmRelease",
+    "kustomize.toolkit.fluxcd.io/Kustomization",
+];
+
+pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
+    for workload in &survey.workloads {
+        match workload.controller {
+            Controller::Deployment(deployment) => on_deployment(survey, report, workload, deployment),
+            Controller::StatefulSet(set) => on_stateful_set(survey, report, workload, set),
+            Controller::Job => {
+                let reason = format!("{} of its pods run on old nodes", workload.old_pods.len());
+                let fix = "let it finish first, or give it a podFailurePolicy that ignores disruptions";
+                report.add(Code::JobRuns, workload.object.clone(), reason, fix);
+            }
+            Controller::Other => {
+                let codes = (Code::UnknownControllerServes, Code::UnknownController);
+                let fix = "move it by its controller's own means before the migration";
+                serves_or_not(survey, report, workload, codes, "", fix);
+            }
+            Controller::Nobody => {
+                let codes = (Code::BarePodServes, Code::BarePod);
+                serves_or_not(survey, report, workload, codes, "", "create it through a Deployment");
+            }
+        }
+        if !workload.surged() {
+            evictable(survey, report, workload);
+        }
+        local_data(report, workload);
+    }
+    budgets_above_scale(survey, report);
+    let kinds = GIT_OPS.iter().filter_map(|kind| Some((kind, survey.cluster.other_kinds.get(*kind)?)));
+    for (kind, count) in kinds.filter(|(_, count)| **count > 0) {
+        let reason = format!("{count} objects of kind {kind}");
+        let fix = "have it ignore spec.replicas and annotations under nodeferry.io, or suspend it";
+        report.add(Code::GitOps, "Cluster", reason, fix);
+    }
+}
+
+fn on_deployment(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'_>, deployment: &Deployment) {
+    let object = || workload.object.clone();
+    let wanted = deployment.replicas;
+    let active_sets = survey.cluster.replica_sets.values().filter(|set| {
+        let owner = set.owner.as_ref();
+        owner.is_some_and(|owner| owner.uid == deployment.meta.uid)
+            && (set.replicas > 0 || set.status_replicas > 0)
+    });
+    let active_sets = active_sets.count();
+    if deployment.observed_generation < deployment.generation
+        || deployment.status_replicas != wanted
+        || deployment.updated_replicas != wanted
+        || active_sets > 1
+    {
+        let reason = format!(
+            "{wanted} replicas are wanted, there are {} in {active_sets} active ReplicaSets, {} of them up to date{}",
+            deployment.status_replicas,
+            deployment.updated_replicas,
+            if deployment.paused { "; it is paused" } else { "" }
+        );
+        let fix =
+            if deployment.paused { "resume and finish the rollout" } else { "wait for the rollout to end" };
+        report.add(Code::NotConverged, object(), reason, fix);
+    }
+    not_ready(report, workload, deployment.ready_replicas, wanted);
+
+    if let Some(once) = workload.once {
+        let (why, fix) = match once {
+            Once::Recreate => (
+                "its strategy is Recreate".to_owned(),
+                "use a rolling update if two of its pods may run at once",
+            ),
+            Once::Volume(claim) => {
+                let why = format!("one node at a time may mount claim {}", claim.meta.name.name);
+                (why, "use a volume that many nodes may mount")
+            }
+            Once::Keda(autoscaler) => {
+                let why =
+                    format!("its autoscaler {} belongs to a KEDA ScaledObject", autoscaler.meta.name.name);
+                (why, "pause the ScaledObject with the annotation autoscaling.keda.sh/paused-replicas")
+            }
+        };
+        let codes = (Code::EvictedDeploymentServes, Code::EvictedDeployment);
+        serves_or_not(survey, report, workload, codes, &format!("{why}; "), fix);
+    } else if let Some(autoscaler) = survey.autoscaler_of(deployment) {
+        let name = &autoscaler.meta.name.name;
+        let surge = u32::try_from(workload.old_pods.len()).unwrap_or(u32::MAX);
+        let most = wanted.saturating_add(surge);
+        if most > autoscaler.max {
+            let reason =
+                format!("it runs {most} pods while it moves; the maximum of {name} is {}", autoscaler.max);
+            report.add(
+                Code::AboveMaximum,
+                object(),
+                reason,
+                "see that what limits the maximum bears so many pods",
+            );
+        }
+    }
+}
+
+fn on_stateful_set(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'_>, set: &StatefulSet) {
+    if set.observed_generation < set.generation {
+        let reason =
+            format!("generation {} was observed, {} is wanted", set.observed_generation, set.generation);
+        report.add(Code::NotConverged, workload.object.clone(), reason, "wait for the rollout to end");
+    }
+    not_ready(report, workload, set.ready_replicas, set.replicas);
+    if set.replicas == 1 {
+        let codes = (Code::LonelyStatefulSet, Code::LonelyStatefulSetPauses);
+        serves_or_not(survey, report, workload, codes, "", "run two replicas, or accept the gap");
+    }
+}
+
+fn not_ready(report: &mut Report, workload: &Workload<'_>, ready: u32, wanted: u32) {
+    if ready < wanted {
+        let reason = format!("{ready} of {wanted} replicas are Ready");
+        report.add(
+            Code::NotReady,
+            workload.object.clone(),
+            reason,
+            "wait until all are Ready, or repair them",
+        );
+    }
+}
+
+/// The first code where a load balancer would miss the pods, the second where none would.
+fn serves_or_not(
+    survey: &Survey<'_>,
+    report: &mut Report,
+    workload: &Workload<'_>,
+    (serves, not): (Code, Code),
+    why: &str,
+    fix: &str,
+) {
+    let pods = workload.old_pods.len();
+    let (code, reason) = match survey.balanced_service_of(workload.namespace(), workload.labels()) {
+        Some(service) => {
+            let name = &service.meta.name.name;
+            (
+                serves,
+                format!("{why}load-balanced Service {name} lacks them while its {pods} old pods are evicted"),
+            )
+        }
+        None => (not, format!("{why}its {pods} old pods are evicted")),
+    };
+    report.add(code, workload.object.clone(), reason, fix);
+}
+
+/// Whether the eviction API will let the workload's pods go.
+fn evictable(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'_>) {
+    let budgets: Vec<&DisruptionBudget> = survey
+        .cluster
+        .disruption_budgets
+        .values()
+        .map(|budget| &**budget)
+        .filter(|budget| {
+            *budget.meta.name.namespace == *workload.namespace()
+                && selector::selects(&budget.selector, workload.labels())
+        })
+        .collect();
+    if let [first, second, ..] = budgets.as_slice() {
+        let reason = format!("{} and {} both select its pods", first.meta.name.name, second.meta.name.name);
+        report.add(Code::TwoBudgets, workload.object.clone(), reason, "keep one of the budgets");
+        return;
+    }
+    let Some(budget) = budgets.first() else { return };
+    let allowed = match scale(survey, budget) {
+        Some(scale) => scale.saturating_sub(desired_healthy(budget, scale)),
+        // Where a pod's controller is unknown, the disruption controller allows nothing; its own word counts.
+        None => u32::try_from(budget.disruptions_allowed).unwrap_or(0),
+    };
+    if allowed == 0 {
+        let reason = format!("budget {} ({}) allows no disruption", budget.meta.name.name, written(budget));
+        let fix = "allow one disruption for the time of the migration";
+        report.add(Code::BudgetAllowsNothing, workload.object.clone(), reason, fix);
+    }
+}
+
+/// Scaling back to the original size asks no budget, but it is held to what the budget demands at that size.
+fn budgets_above_scale(survey: &Survey<'_>, report: &mut Report) {
+    for budget in survey.cluster.disruption_budgets.values() {
+        let concerns = survey.workloads.iter().any(|workload| {
+            workload.surged()
+                && *budget.meta.name.namespace == *workload.namespace()
+                && selector::selects(&budget.selector, workload.labels())
+        });
+        let Some(scale) = scale(survey, budget).filter(|_| concerns) else { continue };
+        let wanted = desired_healthy(budget, scale);
+        if wanted > scale {
+            let name = &budget.meta.name;
+            let object = format!("PodDisruptionBudget {}/{}", name.namespace, name.name);
+            let reason =
+                format!("it wants {wanted} healthy pods ({}), and there are {scale}", written(budget));
+            report.add(
+                Code::BudgetAboveScale,
+                object,
+                reason,
+                format!("lower it to {scale}, or raise the replicas"),
+            );
+        }
+    }
+}
+
+fn written(budget: &DisruptionBudget) -> String {
+    match (&budget.min_available, &budget.max_unavailable) {
+        (Some(amount), _) => format!("minAvailable {amount}"),
+        (None, Some(amount)) => format!("maxUnavailable {amount}"),
+        (None, None) => "no bound".to_owned(),
+    }
+}
+
+/// Replicas of the distinct controllers of a budget's pods; `None` where one has no scale. Pods without a controller
+/// do not count. Source: `disruption.go:getExpectedScale`.
+fn scale(survey: &Survey<'_>, budget: &DisruptionBudget) -> Option<u32> {
+    let cluster = survey.cluster;
+    let mut scales: BTreeMap<(OwnerKind, &str), u32> = BTreeMap::new();
+    for pod in cluster.pods.values().filter(|pod| {
+        pod.is_active()
+            && pod.meta.name.namespace == budget.meta.name.namespace
+            && selector::selects(&budget.selector, &pod.meta.labels)
+    }) {
+        let Some(owner) = &pod.owner else { continue };
+        let name = ObjectName { namespace: pod.meta.name.namespace.clone(), name: owner.name.clone() };
+        let replicas = match owner.kind {
+            OwnerKind::StatefulSet => cluster.stateful_sets.get(&name)?.replicas,
+            OwnerKind::ReplicaSet => {
+                let set = cluster.replica_sets.get(&name)?;
+                let above = set.owner.as_ref().map(|owner| ObjectName { name: owner.name.clone(), ..name });
+                match above {
+                    None => set.replicas,
+                    Some(above) => {
+                        let deployment = cluster.deployments.get(&above)?;
+                        scales.insert((OwnerKind::Other, &deployment.meta.uid), deployment.replicas);
+                        continue;
+                    }
+                }
+            }
+            _ => return None,
+        };
+        scales.insert((owner.kind, &owner.uid), replicas);
+    }
+    Some(scales.values().sum())
+}
+
+/// Percentages round up, both ways. Source: `disruption.go:getExpectedPodCount`.
+fn desired_healthy(budget: &DisruptionBudget, scale: u32) -> u32 {
+    let resolved = |amount: &str| match amount.strip_suffix('%') {
+        Some(percent) => percent.parse::<u64>().map_or(scale, |percent| {
+            u32::try_from((percent * u64::from(scale)).div_ceil(100)).unwrap_or(u32::MAX)
+        }),
+        None => amount.parse().unwrap_or(scale),
+    };
+    match (budget.min_available.as_deref(), budget.max_unavailable.as_deref()) {
+        (Some(least), _) => resolved(least),
+        (None, Some(most)) => scale.saturating_sub(resolved(most)),
+        (None, None) => 0,
+    }
+}
+
+/// Claims that the workload's pods on old nodes mount.
+pub(super) fn claims<'a>(survey: &Survey<'a>, workload: &Workload<'_>) -> Vec<&'a crate::view::VolumeClaim> {
+    let names: BTreeSet<ObjectName> = workload
+        .old_pods
+        .iter()
+        .flat_map(|pod| {
+            let namespace = &pod.meta.name.namespace;
+            let named = |name| ObjectName { namespace: namespace.clone(), name };
+            pod.spec.volume_claims.iter().cloned().map(named)
+        })
+        .collect();
+    names.iter().filter_map(|name| survey.cluster.volume_claims.get(name)).map(|claim| &**claim).collect()
+}
+
+fn local_data(report: &mut Report, workload: &Workload<'_>) {
+    let volumes = workload.spec().kubernetes.volumes.iter().flatten();
+    let mut kept: Vec<String> = Vec::new();
+    for volume in volumes {
+        // What is in memory is meant to be lost.
+        let on_disk = volume.empty_dir.as_ref().is_some_and(|it| it.medium.as_deref() != Some("Memory"));
+        if on_disk {
+            kept.push(format!("emptyDir {}", volume.name));
+        }
+        if let Some(path) = &volume.host_path {
+            kept.push(format!("hostPath {}", path.path));
+        }
+    }
+    if !kept.is_empty() {
+        let reason = format!("it mounts {}", kept.join(", "));
+        report.add(Code::LocalData, workload.object.clone(), reason, "see that nothing there has to survive");
+    }
+}
