@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
+use serde::{Deserialize, Serialize};
 
 use crate::view::{Bounds, EksTaint, ObjectName};
 
@@ -92,6 +93,7 @@ pub enum Kind {
 
 /// One write to Kubernetes or to AWS.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are named for what they are in the object or call")]
 pub enum Write {
     /// Creates the lock, takes it over, or renews it (`holder` stays) or releases it (`holder` empty). Fails with a
     /// conflict when the Lease is no longer at `resource_version` (`None`: must not exist).
@@ -138,6 +140,7 @@ pub struct Patch {
 
 /// One field of a patch.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are Kubernetes' own")]
 pub enum Change {
     /// Sets a label, or removes it.
     Label(String, Option<String>),
@@ -154,7 +157,7 @@ pub enum Change {
 }
 
 /// A launch template of ours.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LaunchTemplate {
     /// Name, derived from the plan id.
     pub name: Arc<str>,
@@ -177,7 +180,7 @@ pub struct LaunchTemplate {
 }
 
 /// A managed node group to create.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeGroupRequest {
     /// Name.
     pub name: Arc<str>,

@@ -1,6 +1,14 @@
 //! What a migration does next, decided from what the cluster shows. Pure: no runtime, socket, clock or randomness.
 
 pub mod action;
+pub mod budget;
+pub mod decide;
 pub mod findings;
+pub mod journal;
+pub mod kernel;
+pub mod marks;
+pub mod plan;
 pub mod request;
+mod selector;
+mod situation;
 pub mod view;

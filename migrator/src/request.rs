@@ -6,10 +6,12 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::view::ObjectName;
 
 /// How the workloads are moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Strategy {
     /// Every connection moves at most once, and every wait ends on evidence.
     SingleMove,
@@ -20,7 +22,7 @@ pub enum Strategy {
 }
 
 /// When old pods are let go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LetGo {
     /// As soon as the new ones serve: connections end within the grace period.
     During,
@@ -66,7 +68,7 @@ pub struct Request {
 }
 
 /// The waits that gates keep. Shortening one is for tests and comparisons; each has a known-bad value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// After freezing the autoscaler's bounds: its 60 s cache and a 10 s scan. Source: cluster-autoscaler
     /// `cloudprovider/aws/aws_manager.go` (cache), FAQ (scan interval).

@@ -7,9 +7,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
+use serde::{Deserialize, Serialize};
 
 /// Namespace and name of a namespaced object; the namespace of a cluster-scoped one is empty.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectName {
     /// Namespace; empty for cluster-scoped objects.
     pub namespace: Arc<str>,
@@ -163,6 +164,8 @@ pub struct Pod {
     pub owner: Option<Owner>,
     /// Node it is bound to.
     pub node: Option<NodeName>,
+    /// `status.podIP`: what an ip target is named by.
+    pub ip: Option<Arc<str>>,
     /// Phase.
     pub phase: PodPhase,
     /// Since when condition Ready is True; `None` while it is not.
@@ -368,6 +371,9 @@ pub struct Lease {
     pub duration: Duration,
     /// When it was last renewed, by the holder's clock.
     pub renewed_at: Timestamp,
+    /// When this version of it was first seen, by our own clock: a holder that is silent is timed out from here,
+    /// because clocks of two machines are never compared.
+    pub seen_at: Timestamp,
 }
 
 /// The AWS side, as last polled.
@@ -412,7 +418,7 @@ pub enum NodeGroupStatus {
 }
 
 /// Bounds of a group of instances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Fewest instances.
     pub min: u32,
@@ -458,7 +464,7 @@ pub struct NodeGroup {
 }
 
 /// A taint in the EKS API.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EksTaint {
     /// Key.
     pub key: Arc<str>,

@@ -1,0 +1,4 @@
+//! Whole migrations of small clusters, driven decision by decision.
+
+pub(crate) mod fake;
+mod stories;

@@ -1,0 +1,329 @@
+//! The safety kernel: whether an action may be carried out at all, judged on reads made just before it.
+//!
+//! It knows nothing of steps and their order. A decision that is wrong, late or made by two processes at once is stopped
+//! here. What it holds up: nothing without the lock; reachable endpoints never below the plan's floor; no removal that a
+//! budget would refuse at the original scale; nothing taken from a node that is not released; only a quiet, empty group
+//! deleted; no instance taken by way of a group's bounds. The recipes are held to the lock alone: their faults are to be
+//! seen.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::{
+    action::{Action, Change, Kind, Patch, Write},
+    budget,
+    journal::Journal,
+    marks::{DELETION_COST, EXCLUDE},
+    plan::Plan,
+    request::Strategy,
+    selector::{selects, service_selects},
+    situation::{Balanced, Member, Seat, Side, Situation, Workload, is_excluded, seat_of, shown},
+    view::{Bounds, ClusterView, ObjectName, OwnerKind, Pod, StringMap, TargetState},
+};
+
+/// Why an action may not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{promise}: {why}")]
+pub struct Refusal {
+    /// The promise that it would break.
+    pub promise: &'static str,
+    /// What would break it.
+    pub why: String,
+}
+
+/// Judges one action on fresh reads.
+///
+/// # Errors
+/// With the promise that the action would break. What a decision proposes on the same view is never refused.
+pub fn judge(plan: &Plan, cluster: &ClusterView, action: &Action) -> Result<(), Refusal> {
+    if matches!(action.write, Write::Lease { .. }) {
+        return Ok(());
+    }
+    if cluster.lease.as_ref().is_none_or(|lease| lease.holder != plan.boot_id) {
+        return Err(refusal("lock", "the lock is somebody else's"));
+    }
+    if plan.strategy != Strategy::SingleMove || matches!(action.write, Write::Journal { .. }) {
+        return Ok(());
+    }
+    let Some(object) = cluster.journal.as_deref() else {
+        return Err(refusal("lock", "no journal says what is being done"));
+    };
+    let journal = Journal::read(object).map_err(|error| refusal("lock", error.to_string()))?;
+    let seen_at = cluster.aws.polled_at.unwrap_or(Timestamp::MIN);
+    let situation = Situation::new(plan, cluster, &journal, object, seen_at);
+    objection(&situation, &action.write).map_or(Ok(()), Err)
+}
+
+/// What speaks against a write.
+pub(crate) fn objection(s: &Situation<'_>, write: &Write) -> Option<Refusal> {
+    match write {
+        Write::Patch(patch) => patched(s, patch),
+        Write::Evict { pod, uid } => {
+            let pod = s.cluster.pods.get(pod).filter(|pod| pod.meta.uid == *uid)?;
+            evicted(s, pod)
+        }
+        Write::DeleteNodeGroup { group } => deleted(s, group),
+        Write::UpdateNodeGroupBounds { group, bounds } => shrunk(s, group, *bounds),
+        Write::Lease { .. }
+        | Write::Journal { .. }
+        | Write::CreateLaunchTemplate(_)
+        | Write::DeleteLaunchTemplate { .. }
+        | Write::CreateNodeGroup(_)
+        | Write::UpdateNodeGroupTaints { .. }
+        | Write::SuspendProcesses { .. }
+        | Write::ResumeProcesses { .. } => None,
+    }
+}
+
+fn patched(s: &Situation<'_>, patch: &Patch) -> Option<Refusal> {
+    patch.changes.iter().find_map(|change| match change {
+        Change::Label(key, Some(value)) if key == EXCLUDE && value != "false" => {
+            let at = seat_of(&s.seats, &patch.object.name)?;
+            excluded(s, &s.seats[at])
+        }
+        Change::Replicas(replicas) => {
+            let w = s.workloads.iter().find(|w| w.deployment.meta.name == patch.object);
+            scaled(s, w, patch, *replicas)
+        }
+        Change::ReplicaBounds { max, .. } => {
+            let w = s.workloads.iter().find(|w| w.autoscaler.is_some_and(|a| a.meta.name == patch.object));
+            match w {
+                None => None,
+                Some(_) => scaled(s, w, patch, *max),
+            }
+        }
+        _ => None,
+    })
+}
+
+/// A node that leaves the load balancers takes its local pods' endpoints with it.
+fn excluded(s: &Situation<'_>, seat: &Seat<'_>) -> Option<Refusal> {
+    if is_excluded(seat.node) {
+        return None;
+    }
+    below_floor(s, &[], Some(seat))
+}
+
+/// A scale-back takes pods that must be certain, released, and not needed.
+fn scaled(s: &Situation<'_>, w: Option<&Workload<'_>>, patch: &Patch, replicas: u32) -> Option<Refusal> {
+    let Some(w) = w else {
+        return Some(refusal("capacity_kept", format!("{} has nothing to do with it", shown(&patch.object))));
+    };
+    if patch.kind == Kind::Deployment && w.autoscaler.is_some_and(|autoscaler| !autoscaler.keda) {
+        // Its autoscaler would undo it; nothing is removed by our hand.
+        return None;
+    }
+    let active = u32::try_from(w.pods.len()).unwrap_or(u32::MAX);
+    if replicas >= active.max(w.deployment.replicas) {
+        return None;
+    }
+    if !w.is_converged() {
+        let why = format!("{} is still being scaled", shown(&w.deployment.meta.name));
+        return Some(refusal("no_connection_dropped", why));
+    }
+    let mut order: Vec<&Member<'_>> = w.pods.iter().collect();
+    order.sort_by_key(|member| rank(member));
+    let (victims, rest) = order.split_at((active - replicas) as usize);
+    if let (Some(last), Some(next)) = (victims.last(), rest.first())
+        && rank(last) == rank(next)
+    {
+        let why = format!("which pods of {} would go is not certain", shown(&w.deployment.meta.name));
+        return Some(refusal("no_connection_dropped", why));
+    }
+    let released = |member: &&&Member<'_>| {
+        s.seat(member).is_some_and(|seat| seat.side == Side::Leaving && s.is_released(seat))
+    };
+    let unreleased = victims.iter().find(|member| !released(member) && !s.resets_nobody(member, victims));
+    if let Some(member) = unreleased {
+        let why = format!("the node of {} is not released", shown(&member.pod.meta.name));
+        return Some(refusal("no_connection_dropped", why));
+    }
+    let gone: Vec<&Pod> = victims.iter().map(|member| member.pod).collect();
+    over_budget(s, &gone).or_else(|| below_floor(s, &gone, None))
+}
+
+/// An eviction takes one pod from a released node.
+fn evicted(s: &Situation<'_>, pod: &Pod) -> Option<Refusal> {
+    let seat = pod.node.as_deref().and_then(|node| seat_of(&s.seats, node)).map(|at| &s.seats[at])?;
+    if seat.side != Side::Leaving || !s.is_released(seat) {
+        let why = format!("the node of {} is not released", shown(&pod.meta.name));
+        return Some(refusal("no_connection_dropped", why));
+    }
+    let budgets = || {
+        s.cluster.disruption_budgets.values().filter(|budget| {
+            budget.meta.name.namespace == pod.meta.name.namespace
+                && selects(&budget.selector, &pod.meta.labels)
+        })
+    };
+    if pod.is_ready()
+        && let Some(closed) = budgets().find(|budget| budget.disruptions_allowed <= 0)
+    {
+        let why = format!("budget {} allows no disruption now", shown(&closed.meta.name));
+        return Some(refusal("budgets_respected", why));
+    }
+    over_budget(s, &[pod]).or_else(|| below_floor(s, &[pod], None))
+}
+
+/// Only a quiet, empty group is deleted.
+fn deleted(s: &Situation<'_>, group: &str) -> Option<Refusal> {
+    let promise = "deleted_only_quiet";
+    if group != s.leaving_group {
+        return Some(refusal(promise, format!("{group} is not the group that is left")));
+    }
+    s.side(Side::Leaving).find_map(|seat| {
+        let name = &seat.node.meta.name.name;
+        let why = if let Some(pod) = seat.lodgers.first() {
+            format!("{} still runs on {name}", shown(&pod.meta.name))
+        } else if !s.is_released(seat) {
+            format!("{name} is not released")
+        } else if s.quiet_at(seat).is_none_or(|quiet_at| s.seen_at() < quiet_at) {
+            format!("connections may still run through {name}")
+        } else {
+            return None;
+        };
+        Some(refusal(promise, why))
+    })
+}
+
+/// Bounds that lower the number of instances terminate some, whatever runs there.
+fn shrunk(s: &Situation<'_>, group: &str, bounds: Bounds) -> Option<Refusal> {
+    let now = s.group(group)?.bounds.desired;
+    (bounds.desired < now || bounds.max < now).then(|| {
+        refusal(
+            "capacity_kept",
+            format!("{group} would shrink from {now} to {}", bounds.desired.min(bounds.max)),
+        )
+    })
+}
+
+/// The order in which a scale-back removes pods, as far as it is certain. Source: kubernetes.md section 3, rules 1-4.
+fn rank(member: &Member<'_>) -> (bool, bool, i32) {
+    let cost = member.pod.meta.annotations.get(DELETION_COST).and_then(|cost| cost.parse().ok()).unwrap_or(0);
+    (member.seat.is_some(), member.pod.is_ready(), cost)
+}
+
+/// The first budget that these removals would break at the original scale.
+fn over_budget(s: &Situation<'_>, gone: &[&Pod]) -> Option<Refusal> {
+    s.cluster.disruption_budgets.values().find_map(|budget| {
+        let covers = |pod: &Pod| {
+            pod.meta.name.namespace == budget.meta.name.namespace
+                && selects(&budget.selector, &pod.meta.labels)
+        };
+        let removed = gone.iter().filter(|pod| pod.is_ready() && covers(pod)).count();
+        if removed == 0 {
+            return None;
+        }
+        let covered = || s.cluster.pods.values().filter(|pod| pod.is_active() && covers(pod));
+        let healthy = covered().filter(|pod| pod.is_ready()).count() - removed;
+        let desired = budget::desired_healthy(budget, original_scale(s, covered().map(|pod| &**pod)));
+        (healthy < desired as usize).then(|| {
+            let why =
+                format!("{} wants {desired} healthy pods, {healthy} would be left", shown(&budget.meta.name));
+            refusal("budgets_respected", why)
+        })
+    })
+}
+
+/// Replicas that the controllers of these pods had together before the migration.
+fn original_scale<'p>(s: &Situation<'_>, pods: impl Iterator<Item = &'p Pod>) -> u32 {
+    let mut scales: BTreeMap<Arc<str>, u32> = BTreeMap::new();
+    for pod in pods {
+        let Some(owner) = &pod.owner else { continue };
+        if scales.contains_key(&owner.uid) {
+            continue;
+        }
+        let name = ObjectName { namespace: pod.meta.name.namespace.clone(), name: owner.name.clone() };
+        match owner.kind {
+            OwnerKind::ReplicaSet => {
+                let Some(set) = s.cluster.replica_sets.get(&name) else { continue };
+                match &set.owner {
+                    Some(deployment) => {
+                        scales.insert(deployment.uid.clone(), deployment_scale(s, &name, &deployment.name))
+                    }
+                    None => scales.insert(owner.uid.clone(), set.replicas),
+                };
+            }
+            OwnerKind::StatefulSet => {
+                let set = s.cluster.stateful_sets.get(&name);
+                scales.insert(owner.uid.clone(), set.map_or(0, |set| set.replicas));
+            }
+            _ => {}
+        }
+    }
+    scales.values().sum()
+}
+
+fn deployment_scale(s: &Situation<'_>, sibling: &ObjectName, name: &Arc<str>) -> u32 {
+    let name = ObjectName { namespace: sibling.namespace.clone(), name: name.clone() };
+    match s.workloads.iter().find(|w| w.deployment.meta.name == name) {
+        Some(w) => w.original(),
+        None => s.cluster.deployments.get(&name).map_or(0, |deployment| deployment.replicas),
+    }
+}
+
+/// The first load-balanced Service that would fall below its floor, or further below it.
+fn below_floor(s: &Situation<'_>, gone: &[&Pod], excluded: Option<&Seat<'_>>) -> Option<Refusal> {
+    s.balanced.iter().find_map(|b| {
+        let planned = b.planned.filter(|planned| !planned.gap)?;
+        let floor = planned.floor.min(wanted_by_others(s, b));
+        let (before, after) = (reachable(s, b, &[], None), reachable(s, b, gone, excluded));
+        (after < floor && after < before).then(|| {
+            let why =
+                format!("{} would have {after} reachable endpoints, floor {floor}", shown(&planned.name));
+            refusal("capacity_kept", why)
+        })
+    })
+}
+
+/// Endpoints that a Service's path reaches: Ready pods; behind a Local Service those on nodes in service, and with ip
+/// targets those in service themselves. Under the Cluster policy any node in service reaches all.
+fn reachable(s: &Situation<'_>, b: &Balanced<'_>, gone: &[&Pod], excluded: Option<&Seat<'_>>) -> u32 {
+    let in_service = |pod: &Pod| {
+        let Some(at) = pod.node.as_deref().and_then(|node| seat_of(&s.seats, node)) else { return false };
+        let seat = &s.seats[at];
+        let takes_flows = !is_excluded(seat.node) && excluded.is_none_or(|other| other.at != seat.at);
+        b.groups.iter().all(|group| {
+            let of_node = group.ip_targets || takes_flows;
+            of_node && (s.is_target(group, seat, pod, TargetState::Healthy))
+        })
+    };
+    let everywhere = !b.service.local && b.groups.iter().all(|group| !group.ip_targets);
+    let pods = s.cluster.pods.values().filter(|pod| {
+        pod.is_ready()
+            && pod.meta.name.namespace == b.service.meta.name.namespace
+            && service_selects(&b.service.selector, &pod.meta.labels)
+            && gone.iter().all(|other| other.meta.uid != pod.meta.uid)
+            && (everywhere || in_service(pod))
+    });
+    u32::try_from(pods.count()).unwrap_or(u32::MAX)
+}
+
+/// Replicas that others want behind a Service now: no floor is higher. DaemonSets want one on every node.
+fn wanted_by_others(s: &Situation<'_>, b: &Balanced<'_>) -> u32 {
+    let backs = |namespace: &Arc<str>, labels: &StringMap| {
+        *namespace == b.service.meta.name.namespace && service_selects(&b.service.selector, labels)
+    };
+    if s.cluster.daemon_sets.values().any(|set| backs(&set.meta.name.namespace, &set.template_labels)) {
+        return u32::MAX;
+    }
+    let deployments =
+        s.cluster.deployments.values().filter(|d| backs(&d.meta.name.namespace, &d.template_labels));
+    let stateful_sets =
+        s.cluster.stateful_sets.values().filter(|t| backs(&t.meta.name.namespace, &t.template_labels));
+    deployments
+        .map(|d| match s.workloads.iter().find(|w| w.deployment.meta.uid == d.meta.uid) {
+            Some(w) if w.is_theirs() => d.replicas,
+            Some(w) => w.original(),
+            None => d.replicas,
+        })
+        .chain(stateful_sets.map(|set| set.replicas))
+        .fold(0, u32::saturating_add)
+}
+
+fn refusal(promise: &'static str, why: impl Into<String>) -> Refusal {
+    Refusal { promise, why: why.into() }
+}
+
+#[cfg(test)]
+mod tests;
