@@ -7,6 +7,7 @@ pub mod findings;
 pub mod journal;
 pub mod kernel;
 pub mod marks;
+pub mod names;
 pub mod plan;
 pub mod request;
 mod selector;

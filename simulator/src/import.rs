@@ -201,7 +201,7 @@ impl Item<'_> {
         serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let line_column = locate::field(self.file, &self.place, error.path()).or(self.place.line_column);
             ImportError::Field {
-                place: Place { line_column, ..self.place.clone() },
+                place: Place { line_column, ..self.place.clone() }.into(),
                 object: object.to_string(),
                 field: error.path().to_string(),
                 what: error::plain(error.inner()),
@@ -246,8 +246,8 @@ impl Gathered {
             name: header.name.clone(),
         };
         if let Some(first) = self.seen.get(&identity) {
-            let (place, object) = (item.place, header.to_string());
-            return Err(ImportError::Duplicate { place, object, first: first.clone() });
+            let (place, object) = (item.place.into(), header.to_string());
+            return Err(ImportError::Duplicate { place, object, first: first.clone().into() });
         }
         let typed = typed::parse(&item, &header)?;
         self.seen.insert(identity, item.place);

@@ -66,7 +66,7 @@ struct Spec {
 pub(super) fn read(item: &Item<'_>) -> Result<Header, ImportError> {
     let found: Found = item.read(&"object")?;
     let missing = |what: &str| ImportError::Shape {
-        place: item.place.clone(),
+        place: item.place.clone().into(),
         what: format!("object without {what}"),
         mend: "give whole objects, as `kubectl get -o yaml` prints them",
     };

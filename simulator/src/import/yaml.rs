@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
                 return document.finish(sink);
             }
             let key = self.key(event, span)?;
-            self.once(&mut keys, &key, span)?;
+            self.once(&mut keys, key.clone(), span)?;
             let (event, span) = self.next()?;
             match event {
                 Event::SequenceStart(_, 0, None) if document.is_list(&key) => {
@@ -181,8 +181,8 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
             let key = self.key(event, span)?;
-            self.once(&mut keys, &key, span)?;
             push_text(out, &key);
+            self.once(&mut keys, key, span)?;
             out.push(b':');
             let (event, span) = self.next()?;
             self.value(event, span, out, depth + 1)?;
@@ -207,13 +207,13 @@ impl<'a> Reader<'a> {
     fn once(
         &self,
         keys: &mut BTreeSet<Cow<'a, str>>,
-        key: &Cow<'a, str>,
+        key: Cow<'a, str>,
         span: Span,
     ) -> Result<(), ImportError> {
-        if keys.contains(key) {
+        if keys.contains(&key) {
             return Err(self.shape(span, &format!("key {key:?} for the second time"), "keep one of the two"));
         }
-        keys.insert(key.clone());
+        keys.insert(key);
         Ok(())
     }
 

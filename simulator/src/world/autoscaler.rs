@@ -5,6 +5,7 @@ use super::{
     cloud::{Bounds, GroupStatus},
     ids::{EntryId, GroupId, NodeId},
     log::{Subject, What},
+    measures::Writer,
     objects::PodOwner,
     queue::Event,
     Time, World,
@@ -98,6 +99,8 @@ impl World {
         self.autoscaler.added_at = Some(self.now);
         let entry =
             self.record(cause, Subject::Group(id), What::ScaledByAutoscaler { to: bounds.desired + 1 });
+        let name = format!("node group {}", self.groups[id.index()].name);
+        self.note_write(name, "desiredSize".into(), Writer::ClusterAutoscaler);
         self.set_bounds(id, Bounds { desired: bounds.desired + 1, ..bounds }, entry);
     }
 

@@ -909,6 +909,7 @@ impl Builder {
                 healthy_threshold: from.health_check.healthy_threshold,
                 unhealthy_threshold: from.health_check.unhealthy_threshold,
                 targets: Vec::new(),
+                drifted: false,
                 imported,
                 version: 0,
                 routes: vec![Default::default(); zones.len()],

@@ -96,7 +96,9 @@ pub struct TargetGroup {
     pub unhealthy_threshold: u32,
     /// Targets, in the order of their first registration.
     pub targets: Vec<Target>,
-    /// Name and attributes as imported.
+    /// Its attributes differ from what its controller would set, so that the next sync rewrites or replaces it.
+    pub drifted: bool,
+    /// Its index in what was imported.
     pub(super) imported: usize,
     /// Raised with every transition.
     pub(super) version: u32,

@@ -1,6 +1,8 @@
 //! What the world writes down about itself while it happens, because it could not be told afterwards: how few
 //! endpoints of a Service the path reached, and which budget a removal broke. Whose fault it was is judged elsewhere.
 
+use std::collections::BTreeMap;
+
 use super::{
     endpoints::on_node,
     ids::{BudgetId, EntryId, PodId, ServiceId, TargetGroupId},
@@ -38,8 +40,41 @@ pub struct BudgetBreach {
     pub entry: EntryId,
 }
 
+/// A client changed a field that somebody else had changed after the client's first write of the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overwrite {
+    /// When.
+    pub at: Time,
+    /// Who overwrote.
+    pub client: u32,
+    /// Whose change was lost.
+    pub other: String,
+    /// When that was made.
+    pub theirs_at: Time,
+    /// Which field.
+    pub field: String,
+    /// Of which object.
+    pub object: String,
+}
+
+/// Who wrote a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Writer {
+    /// A client of the API servers, by its number.
+    Client(u32),
+    /// The HorizontalPodAutoscaler controller.
+    HorizontalPodAutoscaler,
+    /// The cluster autoscaler.
+    ClusterAutoscaler,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watchdog {
+    /// Per object and field: the last writer and when it wrote.
+    writers: BTreeMap<(String, String), (Writer, Time)>,
+    /// Per object and writer: when it first wrote it.
+    first: BTreeMap<(String, Writer), Time>,
+    overwrites: Vec<Overwrite>,
     /// Per Service: endpoints reached at the start, and the fewest so far.
     capacity: Vec<(u32, u32)>,
     /// Per budget: healthy pods wanted at the start.
@@ -124,6 +159,29 @@ impl World {
         if reached < fewest {
             self.watchdog.capacity[service.index()].1 = reached;
             self.watchdog.lows.push(CapacityLow { at: self.now, service, reached, entry });
+        }
+    }
+
+    /// Every change of somebody else that a client overwrote.
+    pub fn overwrites(&self) -> &[Overwrite] {
+        &self.watchdog.overwrites
+    }
+
+    /// Notes who changed a field.
+    pub(super) fn note_write(&mut self, object: String, field: String, writer: Writer) {
+        let now = self.now;
+        let first = *self.watchdog.first.entry((object.clone(), writer)).or_insert(now);
+        let before = self.watchdog.writers.insert((object.clone(), field.clone()), (writer, now));
+        let Some((other, theirs_at)) = before.filter(|&(other, at)| other != writer && at >= first && first < now) else {
+            return;
+        };
+        if let Writer::Client(client) = writer {
+            let other = match other {
+                Writer::Client(number) => format!("client {number}"),
+                Writer::HorizontalPodAutoscaler => "the HorizontalPodAutoscaler".into(),
+                Writer::ClusterAutoscaler => "the cluster autoscaler".into(),
+            };
+            self.watchdog.overwrites.push(Overwrite { at: now, client, other, theirs_at, field, object });
         }
     }
 

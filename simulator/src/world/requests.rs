@@ -8,6 +8,7 @@ use super::{
     cloud::{Bounds, GroupStatus},
     ids::{EntryId, PodId, RequestId},
     log::{ObjectKind, Subject, What},
+    measures::Writer,
     objects::{Body, Lease, Meta, Plain},
     queue::Event,
     Time, World,
@@ -256,6 +257,11 @@ impl World {
             },
             Request::CreateNodeGroup(group) => done(self.create_node_group(group, entry)),
             Request::UpdateNodeGroupBounds(group, bounds) => {
+                self.note_write(
+                    format!("node group {group}"),
+                    "desiredSize".into(),
+                    Writer::Client(self.requests[id.index()].client),
+                );
                 done(self.update_node_group(&group, Some(bounds), (Vec::new(), Vec::new()), entry))
             }
             Request::UpdateNodeGroupTaints(group, add, remove) => {
@@ -284,7 +290,7 @@ impl World {
             group.suspended.extend(processes.iter().cloned());
             group.suspended.sort();
         }
-        let _ = entry;
+        self.record(entry, Subject::Request(self.request_behind(entry).expect("a request asks")), What::Updated);
         Answer::Done(None)
     }
 
@@ -357,6 +363,7 @@ impl World {
                     return Answer::Conflict;
                 }
                 for change in changes {
+                    self.note_changes(stringify!($kind), id.into(), name, &change, entry);
                     let object = self.$table.edit(id);
                     if let Err(change) = metadata(&mut object.meta, change) {
                         #[expect(clippy::redundant_closure_call, reason = "the closure names the kind's own fields")]
@@ -420,6 +427,55 @@ impl World {
                     }
                 })
             }
+        }
+    }
+
+    /// Notes the fields that a change of a patch really changes.
+    fn note_changes(&mut self, kind: &str, id: u32, name: &Name, change: &Change, entry: EntryId) {
+        let Some(client) = self.request_behind(entry).map(|request| self.requests[request.index()].client) else {
+            return;
+        };
+        let fields: Vec<String> = match change {
+            Change::Replicas(replicas) => {
+                let before = match kind {
+                    "Deployment" => self.deployments.last(super::ids::DeploymentId(id)).replicas,
+                    "StatefulSet" => self.stateful_sets.last(super::ids::StatefulSetId(id)).replicas,
+                    _ => *replicas + 1,
+                };
+                (before != *replicas).then(|| "spec.replicas".to_owned()).into_iter().collect()
+            }
+            Change::ReplicaBounds { min, max } => {
+                let hpa = self.autoscalers.last(super::ids::AutoscalerId(id));
+                let mut fields = Vec::new();
+                if hpa.min != *min {
+                    fields.push("spec.minReplicas".to_owned());
+                }
+                if hpa.max != *max {
+                    fields.push("spec.maxReplicas".to_owned());
+                }
+                fields
+            }
+            Change::Unschedulable(value) => {
+                let before = self.nodes.last(super::ids::NodeId(id)).unschedulable;
+                (before != *value).then(|| "spec.unschedulable".to_owned()).into_iter().collect()
+            }
+            Change::Taints(taints) => {
+                let before = self.nodes.last(super::ids::NodeId(id)).taints.clone();
+                let missing = |of: &[Taint], from: &[Taint]| -> Vec<String> {
+                    of.iter()
+                        .filter(|taint| !from.contains(taint))
+                        .map(|taint| format!("taint {}:{}", taint.key, taint.effect))
+                        .collect()
+                };
+                let mut fields = missing(taints, &before);
+                fields.extend(missing(&before, taints));
+                fields
+            }
+            Change::Label(key, _) => vec![format!("label {key}")],
+            Change::Annotation(key, _) => vec![format!("annotation {key}")],
+        };
+        for field in fields {
+            self.note_write(format!("{kind} {}/{}", name.0, name.1), field, Writer::Client(client));
         }
     }
 

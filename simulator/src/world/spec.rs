@@ -149,6 +149,11 @@ impl World {
 }
 
 impl Spec {
+    /// Claims that its pods mount.
+    pub fn claims(&self) -> &[Arc<str>] {
+        &self.claims
+    }
+
     fn compile(namespace: &Arc<str>, kubernetes: core::PodSpec, image: u32) -> Result<Spec, SelectorError> {
         let spec = &kubernetes;
         let requested = requests(spec);

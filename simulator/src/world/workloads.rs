@@ -8,6 +8,7 @@ use super::{
         StatefulSetId,
     },
     log::{ObjectKind, What},
+    measures::Writer,
     objects::{PodOwner, StringMap, WorkloadStatus},
     queue::Event,
     requests::object,
@@ -631,6 +632,8 @@ impl World {
                 to: wanted,
             });
             self.scale_deployment(target, wanted, entry);
+            let name = format!("Deployment {}/{}", state.meta.namespace, state.target.1);
+            self.note_write(name, "spec.replicas".into(), Writer::HorizontalPodAutoscaler);
             self.deployment_changed(target, entry);
             self.mark_autoscaler(id, entry);
         } else if metric.is_some() {

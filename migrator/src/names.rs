@@ -1,0 +1,8 @@
+//! Where a migration keeps what must outlive it: one ConfigMap and one Lease in the cluster itself.
+
+/// Namespace of both.
+pub const NAMESPACE: &str = "kube-system";
+/// The journal, a ConfigMap.
+pub const JOURNAL: &str = "nodeferry-journal";
+/// The lock, a Lease.
+pub const LEASE: &str = "nodeferry";
