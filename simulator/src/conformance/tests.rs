@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 /// A directory of its own for one test; removed when it is done.
@@ -135,4 +137,46 @@ fn a_directory_is_its_case_files_in_order_and_nothing_below() {
     let nothing = Directory::new("nothing");
     assert!(matches!(run_paths(std::slice::from_ref(&nothing.0)), Err(Error::Empty { .. })));
     assert!(matches!(run_paths(&[nothing.0.join("pdb_status.jsonl")]), Err(Error::Unreadable { .. })));
+}
+
+/// Any recorded line of the repository, with a piece of it replaced.
+fn damaged_line() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
+    let pieces = prop_oneof![
+        Just(""),
+        Just("-"),
+        Just("9"),
+        Just("null"),
+        Just("\""),
+        Just("1e308"),
+        Just("9223372036854775807"),
+        Just("-2147483648"),
+        Just("[]"),
+        Just("{}"),
+        Just("%"),
+    ];
+    (0..FAMILIES.len(), 0..50_usize, any::<prop::sample::Index>(), 0..6_usize, pieces).prop_map(
+        |(family, line, at, cut, piece)| {
+            let name = FAMILIES[family].0;
+            let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../testdata/golden")
+                .join(format!("{name}.jsonl"));
+            let text = fs::read(golden).unwrap();
+            let mut line = text.split(|&byte| byte == b'\n').nth(line).unwrap().to_vec();
+            let start = at.index(line.len());
+            let end = (start + cut).min(line.len());
+            line.splice(start..end, piece.bytes());
+            (name, line)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_damage_to_a_line_makes_the_model_panic((name, line) in damaged_line()) {
+        let run = FAMILIES.iter().find(|(family, _)| *family == name).map(|(_, run)| run);
+        // Answer or error: either will do.
+        let _ = run.map(|run| run(&line).is_ok());
+    }
 }
