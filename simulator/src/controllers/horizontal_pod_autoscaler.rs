@@ -180,7 +180,7 @@ pub fn proposal(autoscaler: &Autoscaler, current: i32, metric: &Metric) -> Optio
     let wanted = |pods: i32| u128::from(metric.target) * u128::from(pods.max(0).cast_unsigned());
     // The ratio is load / wanted(pods); in whole numbers it needs no rounding.
     let is_close = |pods: i32| {
-        load * 1000 <= wanted(pods) * u128::from(1000 + up)
+        load * 1000 <= wanted(pods) * u128::from(1000_u32.saturating_add(up))
             && load * 1000 >= wanted(pods) * u128::from(1000_u32.saturating_sub(down))
     };
     if is_close(metric.ready_pods) {

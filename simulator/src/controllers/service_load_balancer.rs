@@ -74,14 +74,16 @@ pub fn is_aws_suitable(node: &Node<'_>) -> bool {
         && !node.taints.iter().any(disrupted)
 }
 
-/// Whether a change of a node makes the AWS Load Balancer Controller look at its target groups: suitability or
-/// readiness changed, except that nothing is noticed of a node whose condition Ready is False before and after.
+/// Whether a change of a node makes the AWS Load Balancer Controller look at its target groups: while it is suitable a
+/// change of readiness does, and a change of suitability unless its condition Ready was False on the suitable side.
+/// A node that appears or disappears was or is unsuitable on the other side.
 pub fn aws_triggers_sync(before: &Node<'_>, after: &Node<'_>) -> bool {
-    let not_ready = |node: &Node<'_>| node.ready == ConditionStatus::False;
-    if not_ready(before) && not_ready(after) {
-        return false;
+    match (is_aws_suitable(before), is_aws_suitable(after)) {
+        (false, false) => false,
+        (true, true) => before.ready != after.ready,
+        (true, false) => before.ready != ConditionStatus::False,
+        (false, true) => after.ready != ConditionStatus::False,
     }
-    is_aws_suitable(before) != is_aws_suitable(after) || before.ready != after.ready
 }
 
 /// The label excludes, unless its value is a boolean false (honoured since 1.34).

@@ -39,12 +39,12 @@ pub struct Pod {
 }
 
 impl Pod {
-    fn is_healthy(&self) -> bool {
-        self.phase == PodPhase::Running && self.ready && !self.terminating
-    }
-
     fn is_running_and_available(&self) -> bool {
         self.phase == PodPhase::Running && self.ready && self.available
+    }
+
+    fn is_unavailable(&self) -> bool {
+        !self.is_running_and_available() || self.terminating
     }
 }
 
@@ -94,7 +94,7 @@ pub fn next_step(set: &StatefulSet, pods: &[Pod]) -> Step {
             if !set.parallel {
                 return Step::Act(actions);
             }
-        } else if !set.parallel && (pod.terminating || !pod.is_running_and_available()) {
+        } else if !set.parallel && pod.is_unavailable() {
             return Step::Wait { ordinal: pod.ordinal };
         }
     }
@@ -102,8 +102,8 @@ pub fn next_step(set: &StatefulSet, pods: &[Pod]) -> Step {
         return step;
     }
 
-    // Of unhealthy pods an ordered scale-down removes the lowest alone; higher ones wait, as healthy ones would not.
-    let lowest_unhealthy = condemned.iter().rev().find(|pod| !pod.is_healthy()).map(|pod| pod.ordinal);
+    // Of unavailable pods an ordered scale-down removes the lowest alone: others wait until they are available.
+    let lowest_unavailable = condemned.iter().rev().find(|pod| pod.is_unavailable()).map(|pod| pod.ordinal);
     for pod in &condemned {
         if pod.terminating {
             if !set.parallel {
@@ -111,7 +111,7 @@ pub fn next_step(set: &StatefulSet, pods: &[Pod]) -> Step {
             }
             continue;
         }
-        let exempt = lowest_unhealthy == Some(pod.ordinal);
+        let exempt = lowest_unavailable == Some(pod.ordinal);
         if !set.parallel && !pod.is_running_and_available() && !exempt {
             return Step::Wait { ordinal: pod.ordinal };
         }
@@ -137,7 +137,7 @@ fn create(set: &StatefulSet, gap: std::ops::Range<i64>, actions: &mut Vec<Action
     creations.take(1).next().map(|action| Step::Act(vec![action]))
 }
 
-/// Replaces one pod with an old template: the highest ordinal, once all above it are healthy.
+/// Replaces one pod with an old template: the highest ordinal, once all above it are available.
 fn roll(set: &StatefulSet, kept: &[&Pod]) -> Step {
     let Some(partition) = set.partition else { return Step::Settled };
     let lowest = set.start_ordinal.saturating_add(partition);
@@ -145,7 +145,7 @@ fn roll(set: &StatefulSet, kept: &[&Pod]) -> Step {
         if !pod.updated && !pod.terminating {
             return Step::Act(vec![Action::Delete(pod.ordinal)]);
         }
-        if !pod.is_healthy() {
+        if pod.is_unavailable() {
             return Step::Wait { ordinal: pod.ordinal };
         }
     }

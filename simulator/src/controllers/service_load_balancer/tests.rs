@@ -66,4 +66,8 @@ fn a_taint_waits_for_the_next_sync_of_the_service_controller() {
     let sick = Node { ready: ConditionStatus::False, ..NODE };
     assert!(!triggers_sync(&NODE, &sick) && aws_triggers_sync(&NODE, &sick));
     assert!(!aws_triggers_sync(&sick, &Node { exclude_label: Some("true"), ..sick }));
+    assert!(!aws_triggers_sync(
+        &labelled("true"),
+        &Node { ready: ConditionStatus::False, ..labelled("true") }
+    ));
 }

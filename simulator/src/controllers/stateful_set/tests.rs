@@ -61,7 +61,7 @@ fn a_scale_down_removes_the_highest_ordinal_first() {
 }
 
 #[test]
-fn of_unhealthy_condemned_pods_only_the_lowest_may_go() {
+fn of_unavailable_condemned_pods_only_the_lowest_may_go() {
     let smaller = StatefulSet { replicas: 1, ..ORDERED };
     waits(smaller, &[pod(0), starting(1), starting(2)], 2);
     acts(smaller, &[pod(0), pod(1), starting(2)], &[Action::Delete(2)]);
@@ -74,6 +74,7 @@ fn a_rolling_update_goes_from_the_top_one_at_a_time() {
     acts(ORDERED, &[stale(0), stale(1), stale(2)], &[Action::Delete(2)]);
     acts(ORDERED, &[stale(0), stale(1), pod(2)], &[Action::Delete(1)]);
     waits(PARALLEL, &[stale(0), stale(1), starting(2)], 2);
+    waits(PARALLEL, &[stale(0), stale(1), Pod { available: false, ..pod(2) }], 2);
     let partitioned = StatefulSet { partition: Some(2), ..ORDERED };
     assert_eq!(next_step(&partitioned, &[stale(0), stale(1), pod(2)]), Step::Settled);
     let on_delete = StatefulSet { partition: None, ..ORDERED };
