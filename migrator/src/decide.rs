@@ -29,7 +29,7 @@ use crate::{
 /// The view must show every write of ours that was acknowledged (after one to AWS: a newer poll). The first call that
 /// finds no answer from AWS asks for one.
 pub fn decide(plan: &Plan, cluster: &ClusterView, now: Timestamp) -> Step {
-    let journal = match opened(plan, cluster) {
+    let journal = match opened(plan, cluster, now) {
         ControlFlow::Continue(journal) => journal,
         ControlFlow::Break(step) => return step,
     };
@@ -100,6 +100,7 @@ fn allowed(s: &Situation<'_>, step: Step) -> Step {
 fn opened<'a>(
     plan: &Plan,
     cluster: &'a ClusterView,
+    now: Timestamp,
 ) -> ControlFlow<Step, Option<(&'a JournalObject, Journal)>> {
     let Some(object) = cluster.journal.as_deref() else { return ControlFlow::Continue(None) };
     let journal = match Journal::read(object) {
@@ -123,7 +124,7 @@ fn opened<'a>(
         Status::RolledBack => Outcome::RolledBack,
         Status::Stopped { reason, .. } => Outcome::Stopped(reason.clone()),
     };
-    ControlFlow::Break(lock::released(plan, cluster).unwrap_or(Step::Finished(outcome)))
+    ControlFlow::Break(lock::released(plan, cluster, now).unwrap_or(Step::Finished(outcome)))
 }
 
 /// The first write: the plan, before anything is changed.

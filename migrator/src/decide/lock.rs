@@ -41,10 +41,17 @@ pub(super) fn held(plan: &Plan, cluster: &ClusterView, now: Timestamp) -> Contro
     })
 }
 
-/// Gives the lock back, if it is ours.
-pub(super) fn released(plan: &Plan, cluster: &ClusterView) -> Option<Step> {
-    let lease = cluster.lease.as_deref().filter(|lease| lease.holder == plan.boot_id)?;
-    Some(written(plan, &"".into(), Some(lease)))
+/// Gives the lock back once the journal says that the migration has ended; nothing to do where nobody holds it.
+///
+/// A holder that died between its last two writes is waited out and its lock given back for it.
+pub(super) fn released(plan: &Plan, cluster: &ClusterView, now: Timestamp) -> Option<Step> {
+    let lease = cluster.lease.as_deref().filter(|lease| !lease.holder.is_empty())?;
+    let expires_at = later(lease.seen_at, lease.duration);
+    Some(if lease.holder == plan.boot_id || expires_at <= now {
+        written(plan, &"".into(), Some(lease))
+    } else {
+        wait_until(expires_at, "lock", format!("the silence of {}, who holds the lock", lease.holder), Poll::Nothing)
+    })
 }
 
 /// No wait outlasts the lock.

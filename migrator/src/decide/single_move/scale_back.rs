@@ -21,7 +21,7 @@ use super::surge::{surging, wanted};
 
 /// Whether no old pod is left where it can go.
 pub(super) fn done(s: &Situation<'_>) -> Progress {
-    relieved(s)?;
+    relieved(s.workloads.iter().flat_map(Workload::moved))?;
     for system in [false, true] {
         let going: Vec<(&Workload<'_>, Vec<&Member<'_>>)> = surging(s, system)
             .map(|w| (w, w.leaving().filter(|m| s.seat(m).is_some_and(|seat| s.is_released(seat))).collect()))
@@ -92,11 +92,8 @@ pub(super) fn named<'s, 'a: 's>(w: &Workload<'_>, victims: impl Iterator<Item = 
 }
 
 /// Takes our cost off pods that stay: going back, they are those that were to leave.
-fn relieved(s: &Situation<'_>) -> Progress {
-    let actions: Vec<Action> = s
-        .workloads
-        .iter()
-        .flat_map(Workload::moved)
+pub(super) fn relieved<'s, 'a: 's>(staying: impl Iterator<Item = &'s Member<'a>>) -> Progress {
+    let actions: Vec<Action> = staying
         .filter(|member| Marks::of(&member.pod.meta).is_some_and(|marks| marks.deletion_cost.is_some()))
         .map(|member| Action { phase: "restore-cost", write: dear(member.pod) })
         .collect();

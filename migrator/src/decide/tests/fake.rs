@@ -40,6 +40,10 @@ pub(crate) struct Fake {
     pub(crate) ended: Vec<(String, String)>,
     /// Every effective write, in few words.
     pub(crate) log: Vec<String>,
+    /// Pods whose end reset flows of a Local Service: the last Ready one on a node that was a target.
+    pub(crate) resets: Vec<String>,
+    /// Where not zero, the seed by which about every third action of a step does not happen.
+    pub(crate) unreliable: u64,
     /// New pods that are never Ready.
     pub(crate) broken: bool,
 }
@@ -76,6 +80,8 @@ impl Fake {
             target_due: BTreeMap::new(),
             ended: Vec::new(),
             log: Vec::new(),
+            resets: Vec::new(),
+            unreliable: 0,
             broken: false,
         };
         let bounds = Bounds { min: 1, max: nodes + 2, desired: nodes };
@@ -463,8 +469,25 @@ impl Fake {
         }
     }
 
+    /// Whether the end of this pod turns the health-check port of a node that is a target.
+    fn resets_flows(&self, pod: &Pod) -> bool {
+        let serves = |service: &Service, pod: &Pod| {
+            pod.is_ready() && crate::selector::service_selects(&service.selector, &pod.meta.labels)
+        };
+        let services = self.view.services.values().filter(|service| service.local && serves(service, pod));
+        services.into_iter().any(|service| {
+            let group = &self.aws.target_groups[&*format!("arn:{}", service.meta.name.name)];
+            let target = TargetId::Instance(text(&format!("i-{}", pod.node.as_deref().unwrap())));
+            let alone = self.view.pods.values().filter(|p| p.node == pod.node && serves(service, p)).count() == 1;
+            alone && group.targets.iter().any(|t| t.id == target && t.state != TargetState::Unused)
+        })
+    }
+
     /// Asks a pod to end.
     pub(crate) fn end(&mut self, pod: &ObjectName) {
+        if self.view.pods.get(pod).is_some_and(|pod| self.resets_flows(pod)) {
+            self.resets.push(pod.name.to_string());
+        }
         let Some(own) = self.view.pods.get_mut(pod) else { return };
         let own = Arc::make_mut(own);
         if own.meta.deleting {
@@ -777,6 +800,16 @@ impl Fake {
         true
     }
 
+    /// Whether the next action does not happen. Source of the constants: Knuth, MMIX.
+    fn is_lost(&mut self) -> bool {
+        if self.unreliable == 0 {
+            return false;
+        }
+        self.unreliable =
+            self.unreliable.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.unreliable >> 33 & 0xff < 85
+    }
+
     /// Lets a decision be carried out, or time pass until it asks again; says whether the end was reached.
     pub(crate) fn step(&mut self, plan: &Plan) -> Option<Step> {
         let step = decide(plan, &self.view, self.now);
@@ -785,6 +818,9 @@ impl Fake {
             Step::Act(actions) => {
                 assert!(!actions.is_empty(), "an empty act stalls the migration");
                 for action in actions {
+                    if self.is_lost() {
+                        continue;
+                    }
                     if let Err(refusal) = kernel::judge(plan, &self.view, action) {
                         // Another action of the same act may have changed what the kernel sees.
                         self.log.push(format!("refused: {refusal}"));

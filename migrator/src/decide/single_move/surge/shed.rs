@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use crate::{
     action::{Action, Step},
-    situation::{Member, Progress, Seat, Situation, Workload, is_excluded},
+    situation::{Member, Progress, Seat, Situation, Workload, is_cheap, is_excluded},
 };
 
 use super::{super::scale_back, surging, wanted};
@@ -27,9 +27,14 @@ pub(super) fn done(s: &Situation<'_>, system: bool) -> Progress {
             // It would go in place of one of them.
             continue;
         }
+        let stays = |m: &&Member<'_>| !victims.iter().any(|v| v.pod.meta.uid == m.pod.meta.uid);
+        scale_back::relieved(w.moved().filter(stays))?;
         scale_back::cheapened(s, "shed", victims.iter().copied())?;
-        let names = vec![scale_back::named(w, victims.iter().copied())];
-        scale_back::costs_seen(s, "shed", names)?;
+        // One that is not Ready goes before any other, whatever the costs, and serves nobody as long as that is so.
+        if victims.iter().any(|member| member.pod.is_ready()) {
+            let names = vec![scale_back::named(w, victims.iter().copied())];
+            scale_back::costs_seen(s, "shed", names)?;
+        }
         let write = w.scaled(s.plan, wanted(w));
         return ControlFlow::Break(Step::Act(vec![Action { phase: "shed", write }]));
     }
@@ -55,11 +60,11 @@ fn surplus(w: &Workload<'_>) -> usize {
     w.asked().saturating_sub(wanted(w)) as usize
 }
 
-/// The pods that go: those without a node or not Ready first, then those whose end harms nobody.
+/// The pods that go: those without a node or not Ready first, then those chosen before, then any whose end harms nobody.
 fn victims<'s, 'a>(s: &'s Situation<'a>, w: &'s Workload<'a>) -> Vec<&'s Member<'a>> {
     let mut victims: Vec<&Member<'_>> = Vec::new();
     let mut candidates: Vec<&Member<'_>> = w.moved().collect();
-    candidates.sort_by_key(|m| (m.seat.is_some(), m.pod.is_ready()));
+    candidates.sort_by_key(|m| (m.seat.is_some(), m.pod.is_ready(), !is_cheap(m.pod)));
     for member in candidates {
         if victims.len() < surplus(w) && s.resets_nobody(member, &victims) {
             victims.push(member);
