@@ -11,10 +11,9 @@ use migrator::{
     view::ObjectName,
 };
 use simulator::world::{
-    self,
+    self, Time, World,
     ids::RequestId,
     requests::{self, Request},
-    Time, World,
 };
 
 use crate::observe::Observer;
@@ -135,7 +134,13 @@ pub fn drive(
 }
 
 /// Carries actions out, all at once, and waits until the view shows what was written. Whether anything was done.
-fn act(world: &mut World, observer: &mut Observer, plan: &Plan, actions: Vec<Action>, driven: &mut Driven) -> bool {
+fn act(
+    world: &mut World,
+    observer: &mut Observer,
+    plan: &Plan,
+    actions: Vec<Action>,
+    driven: &mut Driven,
+) -> bool {
     let mut sent: Vec<(RequestId, bool)> = Vec::new();
     for action in actions {
         if let Err(refusal) = kernel::judge(plan, &observer.view, &action) {
@@ -282,27 +287,31 @@ fn request(write: Write) -> (Request, bool) {
                     action::Change::Replicas(replicas) => requests::Change::Replicas(replicas),
                     action::Change::Taints(taints) => requests::Change::Taints(taints),
                     action::Change::Unschedulable(value) => requests::Change::Unschedulable(value),
-                    action::Change::ReplicaBounds { min, max } => requests::Change::ReplicaBounds { min, max },
+                    action::Change::ReplicaBounds { min, max } => {
+                        requests::Change::ReplicaBounds { min, max }
+                    }
                 })
                 .collect(),
         }),
         Write::Evict { pod, uid } => kubernetes(Request::Evict { name: name(pod), uid: Some(uid) }),
-        Write::CreateLaunchTemplate(template) => aws(Request::CreateLaunchTemplate(requests::LaunchTemplate {
-            data: [
-                ("VolumeType", template.volume_type.to_string()),
-                ("VolumeSize", template.volume_size.to_string()),
-                ("Iops", template.volume_iops.to_string()),
-                ("Throughput", template.volume_throughput.to_string()),
-                ("Encrypted", template.encrypted.to_string()),
-                ("DeleteOnTermination", template.delete_on_termination.to_string()),
-            ]
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-            name: template.name,
-            client_token: template.client_token,
-            tags: template.tags,
-        })),
+        Write::CreateLaunchTemplate(template) => {
+            aws(Request::CreateLaunchTemplate(requests::LaunchTemplate {
+                data: [
+                    ("VolumeType", template.volume_type.to_string()),
+                    ("VolumeSize", template.volume_size.to_string()),
+                    ("Iops", template.volume_iops.to_string()),
+                    ("Throughput", template.volume_throughput.to_string()),
+                    ("Encrypted", template.encrypted.to_string()),
+                    ("DeleteOnTermination", template.delete_on_termination.to_string()),
+                ]
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
+                name: template.name,
+                client_token: template.client_token,
+                tags: template.tags,
+            }))
+        }
         Write::DeleteLaunchTemplate { name } => aws(Request::DeleteLaunchTemplate(name)),
         Write::CreateNodeGroup(group) => aws(Request::CreateNodeGroup(requests::NodeGroupRequest {
             name: group.name,

@@ -13,11 +13,11 @@ use migrator::{
     view::{self, ClusterView, ObjectName},
 };
 use simulator::{
-    import::{aws::Controller, Typed},
+    import::{Typed, aws::Controller},
     world::{
-        self,
+        self, GroupStatus, InstanceState, Seen, TargetKey, TargetState, World,
         ids::{GroupId, PodId, SpecId},
-        objects, GroupStatus, InstanceState, Seen, TargetKey, TargetState, World,
+        objects,
     },
 };
 
@@ -64,8 +64,12 @@ impl Observer {
             .chain(world.replica_sets().iter().map(|(id, state)| Seen::ReplicaSet(id, state.clone(), true)))
             .chain(world.stateful_sets().iter().map(|(id, state)| Seen::StatefulSet(id, state.clone(), true)))
             .chain(world.daemon_sets().iter().map(|(id, state)| Seen::DaemonSet(id, state.clone(), true)))
-            .chain(world.autoscalers().iter().map(|(id, s)| Seen::HorizontalPodAutoscaler(id, s.clone(), true)))
-            .chain(world.budgets().iter().map(|(id, state)| Seen::PodDisruptionBudget(id, state.clone(), true)))
+            .chain(
+                world.autoscalers().iter().map(|(id, s)| Seen::HorizontalPodAutoscaler(id, s.clone(), true)),
+            )
+            .chain(
+                world.budgets().iter().map(|(id, state)| Seen::PodDisruptionBudget(id, state.clone(), true)),
+            )
             .chain(world.services().iter().map(|(id, state)| Seen::Service(id, state.clone(), true)))
             .chain(world.config_maps().iter().map(|(id, state)| Seen::ConfigMap(id, state.clone(), true)))
             .chain(world.leases().iter().map(|(id, state)| Seen::Lease(id, state.clone(), true)));
@@ -87,17 +91,16 @@ impl Observer {
                 created_at: world.start(),
                 deleting: false,
             };
-            let claim = view::VolumeClaim { meta, single_node: claim.single_node, zones: claim.zones.clone() };
+            let claim =
+                view::VolumeClaim { meta, single_node: claim.single_node, zones: claim.zones.clone() };
             self.view.volume_claims.insert(name, Arc::new(claim));
         }
     }
 
     fn quota(&mut self, object: &simulator::import::Object) {
         let Typed::ResourceQuota(quota) = &object.typed else { return };
-        let name = ObjectName {
-            namespace: object.namespace().unwrap_or("").into(),
-            name: object.name().into(),
-        };
+        let name =
+            ObjectName { namespace: object.namespace().unwrap_or("").into(), name: object.name().into() };
         let hard = quota.spec.as_ref().and_then(|spec| spec.hard.clone()).unwrap_or_default();
         let used = quota.status.as_ref().and_then(|status| status.used.clone()).unwrap_or_default();
         let amount = |key: &str, text: &str| {
@@ -159,76 +162,111 @@ impl Observer {
                 }
             }
             Seen::Pod(id, pod, exists) => keep!(pods, &pod.meta, exists, self.pod_view(world, *id, pod)),
-            Seen::Deployment(_, state, exists) => keep!(deployments, &state.meta, exists, view::Deployment {
-                meta: meta_view(world, &state.meta),
-                replicas: state.replicas,
-                selector: state.selector.clone(),
-                template_labels: state.template_labels.clone(),
-                template: self.spec(world, state.spec),
-                generation: state.meta.generation,
-                observed_generation: state.status.observed_generation,
-                status_replicas: state.status.replicas,
-                ready_replicas: state.status.ready,
-                updated_replicas: state.status.updated,
-                paused: state.paused,
-                recreate: state.recreate,
-            }),
-            Seen::ReplicaSet(_, state, exists) => keep!(replica_sets, &state.meta, exists, view::ReplicaSet {
-                meta: meta_view(world, &state.meta),
-                owner: state.deployment.map(|id| {
-                    let owner = &world.deployments().last(id).meta;
-                    view::Owner {
-                        kind: view::OwnerKind::Other,
-                        name: owner.name.clone(),
-                        uid: owner.uid.clone(),
-                    }
-                }),
-                replicas: state.replicas,
-                status_replicas: state.status.replicas,
-            }),
-            Seen::StatefulSet(_, state, exists) => keep!(stateful_sets, &state.meta, exists, view::StatefulSet {
-                meta: meta_view(world, &state.meta),
-                replicas: state.replicas,
-                template_labels: state.template_labels.clone(),
-                template: self.spec(world, state.spec),
-                generation: state.meta.generation,
-                observed_generation: state.status.observed_generation,
-                ready_replicas: state.status.ready,
-                parallel: state.parallel,
-                has_volumes: !state.volume_claims.is_empty(),
-            }),
-            Seen::DaemonSet(_, state, exists) => keep!(daemon_sets, &state.meta, exists, view::DaemonSet {
-                meta: meta_view(world, &state.meta),
-                template_labels: state.template_labels.clone(),
-                template: self.spec(world, state.spec),
-            }),
-            Seen::HorizontalPodAutoscaler(_, state, exists) => {
-                keep!(horizontal_pod_autoscalers, &state.meta, exists, view::HorizontalPodAutoscaler {
+            Seen::Deployment(_, state, exists) => keep!(
+                deployments,
+                &state.meta,
+                exists,
+                view::Deployment {
                     meta: meta_view(world, &state.meta),
-                    target: state.target.clone(),
-                    min: state.min,
-                    max: state.max,
-                    keda: state.meta.labels.contains_key("scaledobject.keda.sh/name"),
-                })
+                    replicas: state.replicas,
+                    selector: state.selector.clone(),
+                    template_labels: state.template_labels.clone(),
+                    template: self.spec(world, state.spec),
+                    generation: state.meta.generation,
+                    observed_generation: state.status.observed_generation,
+                    status_replicas: state.status.replicas,
+                    ready_replicas: state.status.ready,
+                    updated_replicas: state.status.updated,
+                    paused: state.paused,
+                    recreate: state.recreate,
+                }
+            ),
+            Seen::ReplicaSet(_, state, exists) => keep!(
+                replica_sets,
+                &state.meta,
+                exists,
+                view::ReplicaSet {
+                    meta: meta_view(world, &state.meta),
+                    owner: state.deployment.map(|id| {
+                        let owner = &world.deployments().last(id).meta;
+                        view::Owner {
+                            kind: view::OwnerKind::Other,
+                            name: owner.name.clone(),
+                            uid: owner.uid.clone(),
+                        }
+                    }),
+                    replicas: state.replicas,
+                    status_replicas: state.status.replicas,
+                }
+            ),
+            Seen::StatefulSet(_, state, exists) => keep!(
+                stateful_sets,
+                &state.meta,
+                exists,
+                view::StatefulSet {
+                    meta: meta_view(world, &state.meta),
+                    replicas: state.replicas,
+                    template_labels: state.template_labels.clone(),
+                    template: self.spec(world, state.spec),
+                    generation: state.meta.generation,
+                    observed_generation: state.status.observed_generation,
+                    ready_replicas: state.status.ready,
+                    parallel: state.parallel,
+                    has_volumes: !state.volume_claims.is_empty(),
+                }
+            ),
+            Seen::DaemonSet(_, state, exists) => keep!(
+                daemon_sets,
+                &state.meta,
+                exists,
+                view::DaemonSet {
+                    meta: meta_view(world, &state.meta),
+                    template_labels: state.template_labels.clone(),
+                    template: self.spec(world, state.spec),
+                }
+            ),
+            Seen::HorizontalPodAutoscaler(_, state, exists) => {
+                keep!(
+                    horizontal_pod_autoscalers,
+                    &state.meta,
+                    exists,
+                    view::HorizontalPodAutoscaler {
+                        meta: meta_view(world, &state.meta),
+                        target: state.target.clone(),
+                        min: state.min,
+                        max: state.max,
+                        keda: state.meta.labels.contains_key("scaledobject.keda.sh/name"),
+                    }
+                )
             }
             Seen::PodDisruptionBudget(_, state, exists) => {
-                keep!(disruption_budgets, &state.meta, exists, view::DisruptionBudget {
-                    meta: meta_view(world, &state.meta),
-                    selector: state.selector.clone(),
-                    min_available: state.min_available.clone(),
-                    max_unavailable: state.max_unavailable.clone(),
-                    disruptions_allowed: state.allowed,
-                    desired_healthy: state.desired_healthy,
-                })
+                keep!(
+                    disruption_budgets,
+                    &state.meta,
+                    exists,
+                    view::DisruptionBudget {
+                        meta: meta_view(world, &state.meta),
+                        selector: state.selector.clone(),
+                        min_available: state.min_available.clone(),
+                        max_unavailable: state.max_unavailable.clone(),
+                        disruptions_allowed: state.allowed,
+                        desired_healthy: state.desired_healthy,
+                    }
+                )
             }
-            Seen::Service(_, state, exists) => keep!(services, &state.meta, exists, view::Service {
-                meta: meta_view(world, &state.meta),
-                load_balancer: state.load_balancer,
-                load_balancer_class: state.load_balancer_class.clone(),
-                local: state.local,
-                selector: state.selector.clone(),
-                hostname: state.hostname.clone(),
-            }),
+            Seen::Service(_, state, exists) => keep!(
+                services,
+                &state.meta,
+                exists,
+                view::Service {
+                    meta: meta_view(world, &state.meta),
+                    load_balancer: state.load_balancer,
+                    load_balancer_class: state.load_balancer_class.clone(),
+                    local: state.local,
+                    selector: state.selector.clone(),
+                    hostname: state.hostname.clone(),
+                }
+            ),
             Seen::ConfigMap(_, state, exists) => {
                 if (&*state.meta.namespace, &*state.meta.name) == (names::NAMESPACE, names::JOURNAL) {
                     self.view.journal = exists.then(|| {
@@ -347,11 +385,8 @@ impl Observer {
         }
         for group in world.target_groups() {
             let service = world.services().last(group.service);
-            let service_name = self
-                .names
-                .entry(group.arn.clone())
-                .or_insert_with(|| object_name(&service.meta))
-                .clone();
+            let service_name =
+                self.names.entry(group.arn.clone()).or_insert_with(|| object_name(&service.meta)).clone();
             aws.target_groups.insert(
                 group.arn.clone(),
                 Arc::new(view::TargetGroup {
@@ -431,11 +466,10 @@ fn node_view(world: &World, node: &objects::Node) -> view::Node {
 }
 
 fn spec_view(spec: &world::Spec) -> view::PodSpec {
-    let hooked = spec
-        .kubernetes
-        .containers
-        .iter()
-        .any(|container| container.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.pre_stop.is_some()));
+    let hooked =
+        spec.kubernetes.containers.iter().any(|container| {
+            container.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.pre_stop.is_some())
+        });
     view::PodSpec {
         kubernetes: spec.kubernetes.clone(),
         requests: view::Resources {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use loadgen::outcome::Verdict as EndVerdict;
 use migrator::{action::Outcome as MigrationOutcome, marks, names, plan::Plan};
 use simulator::world::{
+    Outcome, OutcomeEvent, Time, World,
     ids::EntryId,
     objects::{Meta, StringMap},
-    Outcome, OutcomeEvent, Time, World,
 };
 
 use crate::drive::{Driven, MIGRATOR};
@@ -171,7 +171,12 @@ pub fn deleted_only_quiet(world: &World) -> Promise {
 }
 
 /// What nobody but us changed is, at the end, as it is in the twin.
-pub fn nothing_left_behind(world: &World, twin: &World, plan: &Plan, outcome: Option<&MigrationOutcome>) -> Promise {
+pub fn nothing_left_behind(
+    world: &World,
+    twin: &World,
+    plan: &Plan,
+    outcome: Option<&MigrationOutcome>,
+) -> Promise {
     if !matches!(outcome, Some(MigrationOutcome::Migrated | MigrationOutcome::RolledBack)) {
         return stopped_but_named(world, twin);
     }
@@ -259,13 +264,19 @@ fn differing<'a>(world: &'a World, twin: &'a World) -> Vec<(&'a Meta, String)> {
         |a: &o::HorizontalPodAutoscaler, b: &o::HorizontalPodAutoscaler| number("minReplicas", a.min, b.min)
             .or_else(|| number("maxReplicas", a.max, b.max))
     );
-    compare!("PodDisruptionBudget", budgets, |_: &o::DisruptionBudget, _: &o::DisruptionBudget| None::<String>);
+    compare!(
+        "PodDisruptionBudget",
+        budgets,
+        |_: &o::DisruptionBudget, _: &o::DisruptionBudget| None::<String>
+    );
     compare!("Service", services, |_: &o::Service, _: &o::Service| None::<String>);
     for (_, map) in world.config_maps().iter() {
-        let tombstone = (&*map.meta.namespace, &*map.meta.name)
-            == (names::NAMESPACE, names::JOURNAL);
+        let tombstone = (&*map.meta.namespace, &*map.meta.name) == (names::NAMESPACE, names::JOURNAL);
         if !tombstone && twin.config_maps().find(&map.meta.namespace, &map.meta.name).is_none() {
-            found.push((&map.meta, format!("ConfigMap {}/{} should not exist", map.meta.namespace, map.meta.name)));
+            found.push((
+                &map.meta,
+                format!("ConfigMap {}/{} should not exist", map.meta.namespace, map.meta.name),
+            ));
         }
     }
     found
@@ -309,23 +320,33 @@ fn node_leftovers(world: &World, plan: &Plan, outcome: Option<&MigrationOutcome>
         .collect()
 }
 
-fn aws_differences(world: &World, twin: &World, plan: &Plan, outcome: Option<&MigrationOutcome>) -> Vec<String> {
+fn aws_differences(
+    world: &World,
+    twin: &World,
+    plan: &Plan,
+    outcome: Option<&MigrationOutcome>,
+) -> Vec<String> {
     let mut found = Vec::new();
     let migrated = outcome == Some(&MigrationOutcome::Migrated);
-    for group in world.groups().iter().filter(|group| group.status != simulator::world::GroupStatus::Deleted) {
+    for group in world.groups().iter().filter(|group| group.status != simulator::world::GroupStatus::Deleted)
+    {
         let name = &group.name;
         if *name == plan.to {
             let wanted = plan.bounds_after;
             let is = (group.bounds.min, group.bounds.max);
             if migrated && is != (wanted.min, wanted.max) {
-                found.push(format!("node group {name} has bounds {is:?}, planned {:?}", (wanted.min, wanted.max)));
+                found.push(format!(
+                    "node group {name} has bounds {is:?}, planned {:?}",
+                    (wanted.min, wanted.max)
+                ));
             }
             if group.taints.iter().any(|taint| &*taint.key == marks::TAINT) {
                 found.push(format!("node group {name} still has our taint"));
             }
             let before = twin.find_group(name).map(|id| twin.groups()[id.index()].suspended.clone());
             if group.suspended != before.unwrap_or_default() {
-                found.push(format!("{} is still suspended for node group {name}", group.suspended.join(", ")));
+                found
+                    .push(format!("{} is still suspended for node group {name}", group.suspended.join(", ")));
             }
             continue;
         }
@@ -337,7 +358,10 @@ fn aws_differences(world: &World, twin: &World, plan: &Plan, outcome: Option<&Mi
             continue;
         };
         if group.bounds != theirs.bounds {
-            found.push(format!("node group {name} has bounds {:?}, would have {:?}", group.bounds, theirs.bounds));
+            found.push(format!(
+                "node group {name} has bounds {:?}, would have {:?}",
+                group.bounds, theirs.bounds
+            ));
         }
         if group.suspended != theirs.suspended || group.taints != theirs.taints {
             found.push(format!("node group {name}: processes or taints differ"));

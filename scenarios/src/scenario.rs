@@ -22,11 +22,11 @@ use migrator::{
 };
 use simulator::{
     parameters::Parameters,
-    world::{ids::ServiceId, Offered, Outcome, OutcomeEvent, Time, World},
+    world::{Offered, Outcome, OutcomeEvent, Time, World, ids::ServiceId},
 };
 
 use crate::{
-    drive::{self, drive, Driven, Intervention},
+    drive::{self, Driven, Intervention, drive},
     observe::Observer,
     promises::{self, Drop, Promise},
 };
@@ -295,7 +295,13 @@ fn traffic(
                 ScenarioError::NoService(entry.service.clone(), known.join(", "))
             })?;
         let profile = entry.profile();
-        offered.push(offer(service, &profile, entry.at_sigterm, contract(world, plan, view, service), scenario.seed));
+        offered.push(offer(
+            service,
+            &profile,
+            entry.at_sigterm,
+            contract(world, plan, view, service),
+            scenario.seed,
+        ));
     }
     let mut left: Vec<ServiceId> = world
         .services()
@@ -340,7 +346,13 @@ fn traffic(
     Ok(offered)
 }
 
-fn offer(service: ServiceId, profile: &Profile, at_sigterm: AtSigterm, contract: Duration, seed: Seed) -> Offered {
+fn offer(
+    service: ServiceId,
+    profile: &Profile,
+    at_sigterm: AtSigterm,
+    contract: Duration,
+    seed: Seed,
+) -> Offered {
     Offered {
         service,
         schedule: Schedule::new(seed, service.0, profile),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use loadgen::{
-    chance::{below, Seed, Stream},
+    chance::{Seed, Stream, below},
     profile::AtSigterm,
 };
 
@@ -43,24 +43,24 @@ mod workloads;
 mod tests;
 
 pub use build::BuildError;
+pub use build::Claim;
 pub use cloud::{Bounds, Group, GroupDeletion, GroupStatus, Instance, InstanceState};
 pub use connections::{Offered, Outcome, OutcomeEvent};
 pub use feed::{Change as Seen, ObserverId};
 pub use load_balancer::{Target, TargetGroup, TargetKey, TargetState};
-pub use log::{Entry, ObjectKind, Subject, What, START};
+pub use log::{Entry, ObjectKind, START, Subject, What};
 pub use measures::{BudgetBreach, CapacityLow, Overwrite};
-pub use spec::{bytes, cpu_milli, Spec};
-pub use build::Claim;
+pub use spec::{Spec, bytes, cpu_milli};
 pub use table::Table;
 pub use tell::clock;
 
 use ids::{
-    AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, InstanceId, JobId, LeaseId, NodeId, PlainId, PodId,
-    ReplicaSetId, RequestId, ServiceId, SpecId, StatefulSetId, ZoneId,
+    AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, InstanceId, JobId, LeaseId, NodeId, PlainId,
+    PodId, ReplicaSetId, RequestId, ServiceId, SpecId, StatefulSetId, ZoneId,
 };
 use objects::{
-    DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Node, Plain, Pod, ReplicaSet, Service,
-    StatefulSet,
+    DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Node, Plain, Pod,
+    ReplicaSet, Service, StatefulSet,
 };
 use queue::{ClientQueue, Event, Queue};
 
@@ -227,8 +227,12 @@ impl World {
             Event::ControllerService => self.controller_service(cause),
             Event::LoadBalancerController(id) => self.load_balancer_controller(id, cause),
             Event::ProbeChanges(group, index) => self.probe_changes(group, index, cause),
-            Event::TargetRegistered(group, index, generation) => self.target_registered(group, index, generation, cause),
-            Event::TargetHealth(group, index, generation) => self.target_health(group, index, generation, cause),
+            Event::TargetRegistered(group, index, generation) => {
+                self.target_registered(group, index, generation, cause)
+            }
+            Event::TargetHealth(group, index, generation) => {
+                self.target_health(group, index, generation, cause)
+            }
             Event::TargetDrained(group, index) => self.target_drained(group, index, cause),
             Event::GateCondition(id) => self.gate_condition(id, cause),
             Event::Scan => self.scan(cause),

@@ -3,6 +3,8 @@
 //! Three parts: [`parse_aws`] reads what `aws … describe-…` printed, [`AwsState`] is what the world needs to know, and
 //! [`complete`] fills in what no file says from the Kubernetes side, telling what it had to assume.
 
+mod attributes;
+mod balancers;
 mod complete;
 mod file;
 mod records;

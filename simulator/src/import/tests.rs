@@ -163,34 +163,110 @@ items:
     assert_eq!(parse(&format!("{text}{}", lease.trim_start())).newest.to_string(), "2026-01-03T00:00:00Z");
 }
 
-/// The message with which a file of the folder is refused, without the folder.
+/// The file is refused with this message: its name, then what is wrong, then the remedy.
 #[track_caller]
-fn check_refused(file: &str, expected: &str) {
+fn check_refused(file: &str, what: &str, mend: &str) {
     let error = read_cluster(&Path::new(FOLDER).join(file)).expect_err(file);
-    assert_eq!(error.to_string().replace(&format!("{FOLDER}/"), ""), expected);
+    assert_eq!(error.to_string().replace(&format!("{FOLDER}/"), ""), format!("{file}{what}: {mend}"));
 }
 
 const WHOLE: &str = "give whole objects, as `kubectl get -o yaml` prints them";
 const AGAIN: &str = "correct this place, or export the file again if it was cut off";
-const CUT_OFF: &str = "the file was probably cut off: export it again";
+const FIELD: &str = "correct the field, or export the object again";
+const ONCE: &str = "keep one of the two";
+const EMPTY: &str = "export the cluster again and check that kubectl succeeds";
+const NOTHING: &str = "check that kubectl was asked for all namespaces (-A) of the right cluster";
+const TEXT: &str = "give the YAML or JSON that kubectl printed, not compressed";
+
+/// Every file of `testdata/import`.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("alias_to_itself.yaml", ":5:9: alias inside what it refers to", "write the value out"),
+    ("blank.yaml", ": is empty", EMPTY),
+    ("compressed.yaml.gz", ":1:2: is not UTF-8 text", TEXT),
+    ("cut_off.json", ":6:25: EOF while parsing an object", AGAIN),
+    (
+        "cut_off_between_lines.yaml",
+        ":1:1: document 1: list without kind or without items",
+        "the file was probably cut off: export it again",
+    ),
+    ("cut_off_in_quotes.yaml", ":6:11: unclosed quote", AGAIN),
+    ("deep.json", ":1:101: nested deeper than 100 levels", WHOLE),
+    ("deep_block.yaml", ":102:102: nested deeper than 100 levels", WHOLE),
+    ("deep_flow.yaml", ":1:104: nested deeper than 100 levels", WHOLE),
+    ("empty.yaml", ": is empty", EMPTY),
+    ("item_is_text.yaml", ":4:3: document 1, item 1: item that is not an object", WHOLE),
+    ("items_of_no_list.yaml", ":1:1: document 1: Pod with items, but its kind does not end in List", WHOLE),
+    ("kubectl_error.txt", ":1:49: mapping values are not allowed in this context", AGAIN),
+    (
+        "laughs.yaml",
+        ":7:25: object larger than 8388608 bytes, aliases expanded",
+        "leave it out: Kubernetes itself stores no object of more than 1.5 MiB",
+    ),
+    ("map_as_key.yaml", ":2:3: key that is not a plain text", WHOLE),
+    ("merge_key.yaml", ":6:5: merge key `<<`", "write the merged fields out"),
+    (
+        "metadata_is_text.yaml",
+        ":3:11: document 1: object: metadata: invalid type: string \"web\", expected an object",
+        FIELD,
+    ),
+    ("no_objects.yaml", ": contains no objects", NOTHING),
+    ("not_utf8.yaml", ":4:12: is not UTF-8 text", TEXT),
+    (
+        "number_as_text.yaml",
+        ":7:12: document 1: Pod shop/web: metadata.labels.build: invalid type: integer `12`, expected a string",
+        FIELD,
+    ),
+    ("only_markers.yaml", ": contains no objects", NOTHING),
+    ("own_tag.yaml", ":3:16: tag !ref", "remove it: Kubernetes knows no tags"),
+    ("same_key_twice.json", ":2:43: key \"name\" for the second time", ONCE),
+    ("same_key_twice.yaml", ":5:3: key \"name\" for the second time", ONCE),
+    ("scalar.yaml", ":1:1: neither an object nor a list", WHOLE),
+    ("tabs.yaml", ":4:2: tabs disallowed within this context (block indentation)", AGAIN),
+    ("trailing_text.json", ":1:73: expected value", AGAIN),
+    ("twice.yaml", ":7:1: document 2: Pod shop/web: was already given at twice.yaml:1:1: document 1", ONCE),
+    ("unindented.yaml", ":5:2: while parsing a block mapping, did not find expected key", AGAIN),
+    ("unknown_alias.yaml", ":3:11: while parsing node, found unknown anchor", AGAIN),
+    (
+        "utf16.yaml",
+        ":1:1: is UTF-16",
+        "save it as UTF-8 (in PowerShell: `kubectl … | Out-File -Encoding utf8 FILE`)",
+    ),
+    ("without_kind.yaml", ":1:1: document 1: object without kind", WHOLE),
+    ("without_name.yaml", ":1:1: document 1: object without metadata.name", WHOLE),
+    (
+        "without_namespace.yaml",
+        ":1:1: document 1: Pod web has no metadata.namespace",
+        "add it (`default`, if kubectl would have used that)",
+    ),
+    ("without_version.yaml", ":1:1: document 1: object without apiVersion", WHOLE),
+    (
+        "wrong_type.json",
+        ":4:47: document 1, item 2: Node n: spec.taints[0].effect: invalid type: integer `3`, expected a string",
+        FIELD,
+    ),
+    (
+        "wrong_type.yaml",
+        ":21:28: document 2, item 1: Deployment shop/web: spec.template.spec.containers[0].ports[0].containerPort: invalid type: string \"http\", expected i32",
+        FIELD,
+    ),
+    ("zeros.bin", ":1:1: unexpected character: `\\u{0}'", AGAIN),
+];
 
 #[test]
 fn bad_files_are_refused_with_place_and_remedy() {
-    let cases: &[(&str, String)] = &[
-        ("absent.yaml", "absent.yaml: cannot be read: check the path and its permissions".to_owned()),
-        (".", ".: is a directory: name the file that the export was written to".to_owned()),
-    ];
-    for (file, expected) in cases {
-        check_refused(file, expected);
+    for (file, what, mend) in REFUSED {
+        check_refused(file, what, mend);
     }
-    let _ = (WHOLE, AGAIN, CUT_OFF);
+    check_refused("absent.yaml", ": cannot be read", "check the path and its permissions");
+    check_refused("", ": is a directory", "name the file that the export was written to");
 }
 
 #[test]
 fn every_bad_file_is_in_the_table() {
-    for entry in std::fs::read_dir(FOLDER).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let error = read_cluster(&Path::new(FOLDER).join(&name)).expect_err(&name);
-        println!("{name}|{}", error.to_string().replace(&format!("{FOLDER}/"), ""));
-    }
+    let mut names: Vec<String> = std::fs::read_dir(FOLDER)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, REFUSED.iter().map(|(file, ..)| *file).collect::<Vec<_>>());
 }

@@ -2,13 +2,13 @@
 //! while that pod is not ready, nothing is scaled.
 
 use super::{
+    Time, World,
     cloud::{Bounds, GroupStatus},
     ids::{EntryId, GroupId, NodeId},
     log::{Subject, What},
     measures::Writer,
     objects::PodOwner,
     queue::Event,
-    Time, World,
 };
 
 /// Its state between scans.
@@ -30,7 +30,8 @@ impl World {
     pub(super) fn mark_scan(&mut self, cause: EntryId) {
         let may_act = self.scheduler.first_unschedulable().is_some()
             || self.groups.iter().any(|group| {
-                let widest = group.history.iter().map(|(_, bounds)| bounds.min).fold(group.bounds.min, u32::min);
+                let widest =
+                    group.history.iter().map(|(_, bounds)| bounds.min).fold(group.bounds.min, u32::min);
                 group.bounds.desired > widest
             });
         if self.autoscaler.deployment.is_none() || self.autoscaler.planned || !may_act {
@@ -55,7 +56,8 @@ impl World {
         let cache = self.parameters.ca_asg_cache.max(1);
         let phase = self.chance_of(&[0x6361, u64::from(id.0)], cache);
         let refreshed_at = (self.now + cache - phase) / cache * cache + phase;
-        let refreshed_at = if refreshed_at > self.now { refreshed_at.saturating_sub(cache) } else { refreshed_at };
+        let refreshed_at =
+            if refreshed_at > self.now { refreshed_at.saturating_sub(cache) } else { refreshed_at };
         let group = &self.groups[id.index()];
         // The first bounds that were replaced after the refresh are those that it read.
         group
@@ -172,7 +174,8 @@ impl World {
                 .iter()
                 .flatten()
                 .any(|volume| volume.empty_dir.is_some() || volume.host_path.is_some());
-            let system = &*pod.meta.namespace == "kube-system" && self.label_sets.budgets_of(pod.labels).is_empty();
+            let system =
+                &*pod.meta.namespace == "kube-system" && self.label_sets.budgets_of(pod.labels).is_empty();
             !matches!(pod.owner, PodOwner::Nobody) && !local_storage && !system
         });
         if !replicated {
@@ -191,9 +194,8 @@ impl World {
             .collect();
         movable.iter().all(|&pod| {
             let spec = &self.specs[self.pods.last(pod).spec.index()];
-            let fits = free
-                .iter_mut()
-                .find(|room| room.0 >= spec.cpu_milli && room.1 >= spec.memory && room.2 >= 1);
+            let fits =
+                free.iter_mut().find(|room| room.0 >= spec.cpu_milli && room.1 >= spec.memory && room.2 >= 1);
             fits.is_some_and(|room| {
                 (room.0, room.1, room.2) = (room.0 - spec.cpu_milli, room.1 - spec.memory, room.2 - 1);
                 true

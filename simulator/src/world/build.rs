@@ -5,37 +5,39 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{
-        apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, core::v1 as core, policy::v1 as policy,
+        apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, core::v1 as core,
+        policy::v1 as policy,
     },
     apimachinery::pkg::{apis::meta::v1 as meta, util::intstr::IntOrString},
 };
 use loadgen::chance::Seed;
 
 use super::{
+    Instant, Time, World,
     cloud::{Bounds, Group, GroupStatus, Instance, InstanceState},
     endpoints::{Proxy, ServiceState},
     ids::{
-        DaemonSetId, DeploymentId, GroupId, InstanceId, JobId, NodeId, PodId, ReplicaSetId, ServiceId, StatefulSetId,
-        TargetGroupId, ZoneId,
+        DaemonSetId, DeploymentId, GroupId, InstanceId, JobId, NodeId, PodId, ReplicaSetId, ServiceId,
+        StatefulSetId, TargetGroupId, ZoneId,
     },
     load_balancer::{Target, TargetGroup, TargetKey, TargetState},
     log::START,
     nodes::NodeState,
     objects::{
-        Body, DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Meta, Node, Phase, Plain, Pod,
-        PodOwner, ReadyCondition, ReplicaSet, Service, StatefulSet, StringMap, WorkloadStatus,
+        Body, DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Meta, Node,
+        Phase, Plain, Pod, PodOwner, ReadyCondition, ReplicaSet, Service, StatefulSet, StringMap,
+        WorkloadStatus,
     },
     pods::{Containers, PodState},
     queue::Event,
     requests::{EksTaint, LaunchTemplate},
     spec::{bytes, cpu_milli},
-    Instant, Time, World,
 };
 use crate::{
     controllers::horizontal_pod_autoscaler::{self as hpa, Behavior},
     import::{
-        aws::{self, AwsState},
         Cluster, Object, Typed,
+        aws::{self, AwsState},
     },
     parameters::Parameters,
     selector::{LabelSelector, SelectorError},
@@ -86,7 +88,12 @@ impl World {
     /// # Errors
     ///
     /// An object whose selectors cannot be read.
-    pub fn new(cluster: &Cluster, aws: &AwsState, parameters: Parameters, seed: Seed) -> Result<World, BuildError> {
+    pub fn new(
+        cluster: &Cluster,
+        aws: &AwsState,
+        parameters: Parameters,
+        seed: Seed,
+    ) -> Result<World, BuildError> {
         let age = jiff::SignedDuration::from_millis(i64::try_from(parameters.import_age).unwrap_or(i64::MAX));
         let start = cluster.newest.saturating_add(age).unwrap_or(cluster.newest);
         let mut builder = Builder { world: World::empty(parameters, seed, start), start };
@@ -244,7 +251,9 @@ impl Builder {
 
     fn zones(&mut self, cluster: &Cluster, aws: &AwsState) {
         let mut names: Vec<Arc<str>> = aws.subnets.iter().map(|subnet| subnet.zone.as_str().into()).collect();
-        names.extend(aws.load_balancers.iter().flat_map(|balancer| &balancer.zones).map(|zone| zone.as_str().into()));
+        names.extend(
+            aws.load_balancers.iter().flat_map(|balancer| &balancer.zones).map(|zone| zone.as_str().into()),
+        );
         for object in &cluster.objects {
             if let Typed::Node(node) = &object.typed {
                 names.push(zone_of(node.metadata.labels.as_ref()));
@@ -256,12 +265,15 @@ impl Builder {
             names.push("us-east-1a".into());
         }
         // Hosts that join get addresses behind all that were imported.
-        self.world.zone_hosts = (0..names.len() as u32).map(|zone| 0x0a00_0064 + ((zone + 1) << 16)).collect();
+        self.world.zone_hosts =
+            (0..names.len() as u32).map(|zone| 0x0a00_0064 + ((zone + 1) << 16)).collect();
         self.world.zones = names;
         for subnet in &aws.subnets {
             let zone = self.zone(&subnet.zone);
             self.world.subnets.insert(subnet.id.as_str().into(), zone);
-            self.world.subnet_addresses.insert(subnet.id.as_str().into(), u64::from(subnet.available_addresses));
+            self.world
+                .subnet_addresses
+                .insert(subnet.id.as_str().into(), u64::from(subnet.available_addresses));
         }
     }
 
@@ -275,14 +287,14 @@ impl Builder {
             let scaling = aws.auto_scaling_groups.iter().find(|group| group.name == from.asg_name);
             let mut subnets: Vec<(Arc<str>, ZoneId)> = Vec::new();
             for id in &from.subnets {
-                let zone = aws.subnets.iter().find(|subnet| subnet.id == *id).map(|subnet| self.zone(&subnet.zone));
+                let zone =
+                    aws.subnets.iter().find(|subnet| subnet.id == *id).map(|subnet| self.zone(&subnet.zone));
                 subnets.push((id.as_str().into(), zone.unwrap_or(ZoneId(0))));
             }
-            let bounds = scaling.map_or(Bounds { min: from.min, max: from.max, desired: from.desired }, |group| Bounds {
-                min: group.min,
-                max: group.max,
-                desired: group.desired,
-            });
+            let bounds =
+                scaling.map_or(Bounds { min: from.min, max: from.max, desired: from.desired }, |group| {
+                    Bounds { min: group.min, max: group.max, desired: group.desired }
+                });
             self.world.groups.push(Group {
                 name: from.name.as_str().into(),
                 auto_scaling_group: from.asg_name.as_str().into(),
@@ -369,7 +381,8 @@ impl Builder {
                 let spec = lease.spec.clone().unwrap_or_default();
                 let state = Lease {
                     holder: spec.holder_identity.unwrap_or_default().into(),
-                    duration: Time::from(spec.lease_duration_seconds.unwrap_or(0).max(0).unsigned_abs()) * 1_000,
+                    duration: Time::from(spec.lease_duration_seconds.unwrap_or(0).max(0).unsigned_abs())
+                        * 1_000,
                     renewed_at: spec
                         .renew_time
                         .map_or(i64::MIN / 2, |at| at.0.as_millisecond() - self.start.as_millisecond()),
@@ -425,7 +438,8 @@ impl Builder {
         if !kubelet_version.is_empty() {
             self.world.kubelet_version = kubelet_version.clone();
         }
-        let group_name: Option<Arc<str>> = meta.labels.get("eks.amazonaws.com/nodegroup").map(|name| name.as_str().into());
+        let group_name: Option<Arc<str>> =
+            meta.labels.get("eks.amazonaws.com/nodegroup").map(|name| name.as_str().into());
         let provider_id: Option<Arc<str>> = spec.provider_id.as_deref().map(Arc::from);
         let instance_name = provider_id
             .as_deref()
@@ -497,14 +511,17 @@ impl Builder {
                 .and_then(|ingress| ingress.first())
                 .and_then(|ingress| ingress.hostname.as_deref())
                 .map(Arc::from),
-            ports: Arc::new(spec.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok()).collect()),
+            ports: Arc::new(
+                spec.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok()).collect(),
+            ),
             headless: spec.cluster_ip.as_deref().is_none_or(|ip| ip.is_empty() || ip == "None"),
             meta,
         };
         let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
         let selector = state.selector.clone();
         let dns = &*namespace == "kube-system"
-            && (state.meta.labels.get("k8s-app").map(String::as_str) == Some("kube-dns") || &*name == "kube-dns");
+            && (state.meta.labels.get("k8s-app").map(String::as_str) == Some("kube-dns")
+                || &*name == "kube-dns");
         let id = self.world.services.insert(&namespace, &name, state);
         if dns {
             self.world.dns = Some(id);
@@ -609,7 +626,11 @@ impl Builder {
             template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
             parallel: spec.pod_management_policy.as_deref() == Some("Parallel"),
             volume_claims: Arc::new(
-                spec.volume_claim_templates.iter().flatten().filter_map(|claim| claim.metadata.name.clone()).collect(),
+                spec.volume_claim_templates
+                    .iter()
+                    .flatten()
+                    .filter_map(|claim| claim.metadata.name.clone())
+                    .collect(),
             ),
             status: WorkloadStatus {
                 observed_generation: status.observed_generation.unwrap_or(meta.generation),
@@ -682,12 +703,16 @@ impl Builder {
 
     fn volumes(&mut self, cluster: &Cluster) {
         let zones_of = |claim: &core::PersistentVolumeClaim| -> Vec<Arc<str>> {
-            let Some(volume) = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref()) else { return Vec::new() };
+            let Some(volume) = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref()) else {
+                return Vec::new();
+            };
             cluster
                 .objects
                 .iter()
                 .filter_map(|object| match &object.typed {
-                    Typed::PersistentVolume(found) if found.metadata.name.as_deref() == Some(volume) => Some(found),
+                    Typed::PersistentVolume(found) if found.metadata.name.as_deref() == Some(volume) => {
+                        Some(found)
+                    }
                     _ => None,
                 })
                 .filter_map(|volume| volume.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref())
@@ -751,7 +776,11 @@ impl Builder {
                     .and_then(|text| text.parse::<u64>().ok())
                     .unwrap_or(0)
             };
-            let current = sets.iter().copied().find(|set| same(set)).or_else(|| sets.iter().copied().max_by_key(revision));
+            let current = sets
+                .iter()
+                .copied()
+                .find(|set| same(set))
+                .or_else(|| sets.iter().copied().max_by_key(revision));
             for set in sets {
                 self.world.adopt_set(deployment, set, Some(set) == current);
             }
@@ -770,7 +799,8 @@ impl Builder {
         let meta = self.meta(&from.metadata, object);
         let spec = from.spec.clone().unwrap_or_default();
         let status = from.status.clone().unwrap_or_default();
-        let owner_ref = from.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let owner_ref =
+            from.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let namespace = meta.namespace.clone();
         let (owner, template) = match owner_ref {
             None => (PodOwner::Nobody, None),
@@ -784,12 +814,17 @@ impl Builder {
         }
         let gated = spec.readiness_gates.is_some();
         let spec_id = match template {
-            Some(template) if gated == self.world.specs[template.index()].kubernetes.readiness_gates.is_some() => template,
+            Some(template)
+                if gated == self.world.specs[template.index()].kubernetes.readiness_gates.is_some() =>
+            {
+                template
+            }
             _ => self.world.add_spec(&namespace, spec)?,
         };
         let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
         let grace = from.metadata.deletion_grace_period_seconds.unwrap_or(0).max(0).unsigned_abs() * 1_000;
-        let restarts = status.container_statuses.iter().flatten().map(|container| container.restart_count).max();
+        let restarts =
+            status.container_statuses.iter().flatten().map(|container| container.restart_count).max();
         let labels = self.world.label_sets.intern(&namespace, &meta.labels);
         let state = Pod {
             labels,
@@ -810,7 +845,8 @@ impl Builder {
             unschedulable: None,
             meta,
         };
-        let (name, running, finished) = (state.meta.name.clone(), state.phase == Phase::Running, state.finished());
+        let (name, running, finished) =
+            (state.meta.name.clone(), state.phase == Phase::Running, state.finished());
         let (terminating, pending) = (state.terminating(), node.is_none() && state.active());
         let id = self.world.pods.insert(&namespace, &name, state);
         let mut runtime = PodState::default();
@@ -850,16 +886,18 @@ impl Builder {
     ) -> (PodOwner, Option<super::ids::SpecId>) {
         let world = &self.world;
         match owner.kind.as_str() {
-            "ReplicaSet" => world.replica_sets.find(namespace, &owner.name).map(|id: ReplicaSetId| {
-                (PodOwner::ReplicaSet(id), Some(world.replica_sets.last(id).spec))
-            }),
+            "ReplicaSet" => world
+                .replica_sets
+                .find(namespace, &owner.name)
+                .map(|id: ReplicaSetId| (PodOwner::ReplicaSet(id), Some(world.replica_sets.last(id).spec))),
             "StatefulSet" => world.stateful_sets.find(namespace, &owner.name).map(|id: StatefulSetId| {
                 let ordinal = pod.rsplit('-').next().and_then(|text| text.parse().ok()).unwrap_or(0);
                 (PodOwner::StatefulSet(id, ordinal), Some(world.stateful_sets.last(id).spec))
             }),
-            "DaemonSet" => world.daemon_sets.find(namespace, &owner.name).map(|id: DaemonSetId| {
-                (PodOwner::DaemonSet(id), Some(world.daemon_sets.last(id).spec))
-            }),
+            "DaemonSet" => world
+                .daemon_sets
+                .find(namespace, &owner.name)
+                .map(|id: DaemonSetId| (PodOwner::DaemonSet(id), Some(world.daemon_sets.last(id).spec))),
             "Job" => world
                 .jobs
                 .find(namespace, &owner.name)
@@ -900,7 +938,8 @@ impl Builder {
                 cross_zone: attributes
                     .cross_zone
                     .unwrap_or_else(|| balancer.is_some_and(|balancer| balancer.cross_zone)),
-                idle_timeout: listener.map_or(self.world.parameters.nlb_tcp_idle, |listener| millis(listener.idle_timeout)),
+                idle_timeout: listener
+                    .map_or(self.world.parameters.nlb_tcp_idle, |listener| millis(listener.idle_timeout)),
                 deregistration_delay: millis(attributes.deregistration_delay),
                 deregistration_cuts: attributes.deregistration_connection_termination,
                 unhealthy_cuts: attributes.unhealthy_connection_termination,
@@ -1001,7 +1040,9 @@ impl World {
         let deployments: Vec<DeploymentId> = self
             .deployments
             .iter()
-            .filter(|(_, state)| state.status.replicas != state.replicas || state.status.ready != state.replicas)
+            .filter(|(_, state)| {
+                state.status.replicas != state.replicas || state.status.ready != state.replicas
+            })
             .map(|(id, _)| id)
             .collect();
         for id in deployments {
@@ -1053,16 +1094,20 @@ fn millis(span: std::time::Duration) -> Time {
 /// Kind and name of the controlling owner in an object's text.
 fn owner_in(object: &serde_json::Value) -> Option<(String, String)> {
     let owners = object.get("metadata")?.get("ownerReferences")?.as_array()?;
-    let owner = owners.iter().find(|owner| owner.get("controller").and_then(serde_json::Value::as_bool) == Some(true))?;
+    let owner = owners
+        .iter()
+        .find(|owner| owner.get("controller").and_then(serde_json::Value::as_bool) == Some(true))?;
     Some((owner.get("kind")?.as_str()?.to_owned(), owner.get("name")?.as_str()?.to_owned()))
 }
 
 /// The load that the metrics showed at export, in percent of a request times replicas, if metrics worked.
 fn load(from: &autoscaling::HorizontalPodAutoscaler) -> Option<(u64, u64)> {
     let status = from.status.as_ref()?;
-    let active = status.conditions.iter().flatten().any(|condition| {
-        condition.type_ == "ScalingActive" && condition.status == "True"
-    });
+    let active = status
+        .conditions
+        .iter()
+        .flatten()
+        .any(|condition| condition.type_ == "ScalingActive" && condition.status == "True");
     if !active {
         return None;
     }
@@ -1086,7 +1131,9 @@ fn behaviour(from: &autoscaling::HorizontalPodAutoscalerBehavior) -> Behavior {
     let rules = |rules: Option<&autoscaling::HPAScalingRules>, default: hpa::Rules| {
         let Some(rules) = rules else { return default };
         hpa::Rules {
-            window_ms: rules.stabilization_window_seconds.map_or(default.window_ms, |seconds| i64::from(seconds) * 1_000),
+            window_ms: rules
+                .stabilization_window_seconds
+                .map_or(default.window_ms, |seconds| i64::from(seconds) * 1_000),
             select: match rules.select_policy.as_deref() {
                 Some("Disabled") => hpa::Select::Disabled,
                 Some("Min") => hpa::Select::Min,
@@ -1107,5 +1154,8 @@ fn behaviour(from: &autoscaling::HorizontalPodAutoscalerBehavior) -> Behavior {
             tolerance_per_mille: default.tolerance_per_mille,
         }
     };
-    Behavior { up: rules(from.scale_up.as_ref(), hpa::Rules::up()), down: rules(from.scale_down.as_ref(), hpa::Rules::down()) }
+    Behavior {
+        up: rules(from.scale_up.as_ref(), hpa::Rules::up()),
+        down: rules(from.scale_down.as_ref(), hpa::Rules::down()),
+    }
 }

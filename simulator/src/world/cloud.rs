@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1::Taint;
 
 use super::{
+    Time, World,
     ids::{EntryId, GroupId, InstanceId, NodeId, PodId, TargetGroupId, ZoneId},
     load_balancer::{TargetKey, TargetState},
     log::{Subject, What},
@@ -12,7 +13,6 @@ use super::{
     pods::Containers,
     queue::Event,
     requests::{EksTaint, LaunchTemplate, NodeGroupRequest},
-    Time, World,
 };
 
 /// Lifecycle of an instance, EC2's and Auto Scaling's in one.
@@ -182,15 +182,27 @@ impl World {
         }
     }
 
-    pub(super) fn create_node_group(&mut self, request: NodeGroupRequest, cause: EntryId) -> Result<(), String> {
+    pub(super) fn create_node_group(
+        &mut self,
+        request: NodeGroupRequest,
+        cause: EntryId,
+    ) -> Result<(), String> {
         if let Some(existing) = self.find_group(&request.name) {
             if self.groups[existing.index()].client_token.as_ref() == Some(&request.client_token) {
                 return Ok(());
             }
-            return Err(format!("ResourceInUseException: NodeGroup already exists with name {}", request.name));
+            return Err(format!(
+                "ResourceInUseException: NodeGroup already exists with name {}",
+                request.name
+            ));
         }
-        if request.bounds.min > request.bounds.desired || request.bounds.desired > request.bounds.max || request.bounds.max == 0 {
-            return Err("InvalidParameterException: desired size must lie between minimum and maximum size".into());
+        if request.bounds.min > request.bounds.desired
+            || request.bounds.desired > request.bounds.max
+            || request.bounds.max == 0
+        {
+            return Err(
+                "InvalidParameterException: desired size must lie between minimum and maximum size".into()
+            );
         }
         if let Some(template) = &request.launch_template
             && !self.launch_templates.contains_key(template)
@@ -209,7 +221,12 @@ impl World {
         }
         let id = GroupId::from(self.groups.len());
         self.groups.push(Group {
-            auto_scaling_group: format!("eks-{}-{:08x}", request.name, self.seed.hash(&[0x6173_67, u64::from(id.0)]) as u32).into(),
+            auto_scaling_group: format!(
+                "eks-{}-{:08x}",
+                request.name,
+                self.seed.hash(&[0x6173_67, u64::from(id.0)]) as u32
+            )
+            .into(),
             name: request.name,
             status: GroupStatus::Creating,
             bounds: request.bounds,
@@ -249,7 +266,9 @@ impl World {
         let ready = group
             .instances
             .iter()
-            .filter(|instance| self.instances[instance.index()].node.is_some_and(|node| self.node_is_ready(node)))
+            .filter(|instance| {
+                self.instances[instance.index()].node.is_some_and(|node| self.node_is_ready(node))
+            })
             .count();
         if ready >= group.bounds.desired as usize {
             self.groups[id.index()].status = GroupStatus::Active;
@@ -281,7 +300,9 @@ impl World {
         if let Some(bounds) = bounds
             && (bounds.min > bounds.desired || bounds.desired > bounds.max || bounds.max == 0)
         {
-            return Err("InvalidParameterException: desired size must lie between minimum and maximum size".into());
+            return Err(
+                "InvalidParameterException: desired size must lie between minimum and maximum size".into()
+            );
         }
         group.status = GroupStatus::Updating;
         group.change = Some((bounds, add, remove));
@@ -306,7 +327,8 @@ impl World {
         group.taints.retain(|taint| !remove.contains(taint) && !add.contains(taint));
         group.taints.extend(add.iter().cloned());
         for instance in group.instances.clone() {
-            let Some(node) = self.instances[instance.index()].node.filter(|&node| self.nodes.exists(node)) else {
+            let Some(node) = self.instances[instance.index()].node.filter(|&node| self.nodes.exists(node))
+            else {
                 continue;
             };
             let mut taints = self.nodes.last(node).taints.to_vec();
@@ -339,7 +361,10 @@ impl World {
             .iter()
             .copied()
             .filter(|instance| {
-                matches!(self.instances[instance.index()].state, InstanceState::Pending | InstanceState::InService)
+                matches!(
+                    self.instances[instance.index()].state,
+                    InstanceState::Pending | InstanceState::InService
+                )
             })
             .collect()
     }
@@ -378,7 +403,8 @@ impl World {
 
     fn scale_in_one(&mut self, id: GroupId, cause: EntryId) {
         // From the zone with the most; the oldest instance there.
-        let Some((_, instances)) = self.per_zone(id).into_iter().max_by_key(|(_, instances)| instances.len()) else {
+        let Some((_, instances)) = self.per_zone(id).into_iter().max_by_key(|(_, instances)| instances.len())
+        else {
             return;
         };
         let Some(&victim) = instances.first() else { return };
@@ -388,7 +414,8 @@ impl World {
         match self.instances[victim.index()].node {
             Some(node) if self.nodes.exists(node) => {
                 self.cordon(node, true, entry);
-                self.node_states[node.index()].drain = Some(self.now + self.parameters.eks_scale_in_drain_cap);
+                self.node_states[node.index()].drain =
+                    Some(self.now + self.parameters.eks_scale_in_drain_cap);
                 self.queue.push(self.now + 1_000, Event::ScaleInCap(node), entry);
             }
             _ => self.terminate(victim, entry),
@@ -617,7 +644,8 @@ impl World {
 
     /// EC2 terminates an instance: the operating system shuts down, then the host is gone.
     pub(super) fn terminate(&mut self, id: InstanceId, cause: EntryId) {
-        if matches!(self.instances[id.index()].state, InstanceState::ShuttingDown | InstanceState::Terminated) {
+        if matches!(self.instances[id.index()].state, InstanceState::ShuttingDown | InstanceState::Terminated)
+        {
             return;
         }
         self.instances[id.index()].state = InstanceState::ShuttingDown;

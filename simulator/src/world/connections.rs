@@ -11,11 +11,11 @@ use loadgen::{
 };
 
 use super::{
+    Time, World,
     ids::{ConnectionId, EntryId, NodeId, PodId, ServiceId, TargetGroupId},
     load_balancer::TargetKey,
     log::START,
     pods::Containers,
-    Time, World,
 };
 
 /// The traffic that is offered to one Service.
@@ -266,7 +266,12 @@ impl World {
     }
 
     /// Where a connect leads, or why nowhere and how long that takes to find out.
-    fn path(&mut self, offered: u32, session: &Session, attempt: u32) -> Result<Path, (EndCause, EntryId, Time)> {
+    fn path(
+        &mut self,
+        offered: u32,
+        session: &Session,
+        attempt: u32,
+    ) -> Result<Path, (EndCause, EntryId, Time)> {
         let service = self.traffic.offered[offered as usize].service;
         let groups = &self.service_states[service.index()].target_groups;
         let salt = u64::from(attempt) << 32;
@@ -293,7 +298,11 @@ impl World {
                     return Err((EndCause::ConnectTimeout, self.node_states[node.index()].entry, 3_000));
                 }
                 if !self.accepts(pod) {
-                    return Err((EndCause::Refused { reconnecting: false }, self.pod_states[pod.index()].entry, 0));
+                    return Err((
+                        EndCause::Refused { reconnecting: false },
+                        self.pod_states[pod.index()].entry,
+                        0,
+                    ));
                 }
                 Ok(Path { group: group.0, target, node, pod })
             }
@@ -374,7 +383,11 @@ impl World {
         let owner = &self.target_groups[group.index()];
         let age = below(session.pick(0x6167_6564), self.parameters.nlb_dns_ttl + 1);
         let resolved = |&(now_resolves, changed_at): &(bool, Time)| {
-            if self.now.saturating_sub(changed_at) < age && changed_at > 0 { !now_resolves } else { now_resolves }
+            if self.now.saturating_sub(changed_at) < age && changed_at > 0 {
+                !now_resolves
+            } else {
+                now_resolves
+            }
         };
         let count = owner.resolves.iter().filter(|zone| resolved(zone)).count() as u64;
         let bits = loadgen::chance::mix(session.zone_pick() ^ salt);
@@ -413,7 +426,8 @@ impl World {
             / schedule.cadence(&connection.session).max(1)
             + 1;
         let remote = self.pods.last(PodId(connection.pod)).node != Some(NodeId(connection.node));
-        let response_us = 500 + below(connection.session.pick(0x7265_7370), 1_500) + if remote { 250 } else { 0 };
+        let response_us =
+            500 + below(connection.session.pick(0x7265_7370), 1_500) + if remote { 250 } else { 0 };
         self.traffic.outcomes.push(Outcome {
             at: connection.session.ends_at(),
             offered: connection.offered,
@@ -452,7 +466,12 @@ impl World {
             at: self.now,
             offered,
             session,
-            event: OutcomeEvent::Ended { cause, entry, age: self.now.saturating_sub(session.opens_at), exposed },
+            event: OutcomeEvent::Ended {
+                cause,
+                entry,
+                age: self.now.saturating_sub(session.opens_at),
+                exposed,
+            },
         });
     }
 

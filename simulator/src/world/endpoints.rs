@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use super::{
+    Time, World,
     ids::{EntryId, NodeId, PodId, ServiceId, TargetGroupId},
-    log::{Subject, What, START},
+    log::{START, Subject, What},
     pods::Containers,
     queue::Event,
-    Time, World,
 };
 use crate::controllers::endpoint_slice;
 
@@ -63,10 +63,12 @@ impl World {
             return;
         }
         state.pending = true;
-        let quiet_from = state.versions.last().map_or(0, |version| version.at + self.parameters.endpoints_stale_retry);
+        let quiet_from =
+            state.versions.last().map_or(0, |version| version.at + self.parameters.endpoints_stale_retry);
         let reacts = self.watch_lag() + self.parameters.endpoints_write;
         // Versions of the start of the run are old, whatever their time says.
-        let churning = self.now > 0 && quiet_from > self.now && self.service_states[service.index()].versions.len() > 1;
+        let churning =
+            self.now > 0 && quiet_from > self.now && self.service_states[service.index()].versions.len() > 1;
         let at = if churning { quiet_from.max(self.now + reacts) } else { self.now + reacts };
         self.queue.push(at, Event::SyncEndpoints(service), cause);
     }
@@ -133,7 +135,8 @@ impl World {
     /// Targets whose health check may answer differently once their proxy has seen the newest version.
     fn probe_inputs_change(&mut self, service: ServiceId, before: &Version) {
         let local = self.services.last(service).local;
-        let newest = self.service_states[service.index()].versions.last().expect("one was just added").clone();
+        let newest =
+            self.service_states[service.index()].versions.last().expect("one was just added").clone();
         for group in self.service_states[service.index()].target_groups.clone() {
             if self.target_groups[group.index()].ip_targets {
                 continue;
@@ -174,12 +177,19 @@ impl World {
         versions
             .iter()
             .rev()
-            .find(|version| version.at <= since || version.at + self.proxy_lag(node, service, version.at) <= as_of)
+            .find(|version| {
+                version.at <= since || version.at + self.proxy_lag(node, service, version.at) <= as_of
+            })
             .or(versions.first())
     }
 
     /// Endpoints that a node's proxy uses for new connections from outside.
-    pub(super) fn external_endpoints<'a>(&self, version: &'a Version, node: NodeId, local: bool) -> &'a [Endpoint] {
+    pub(super) fn external_endpoints<'a>(
+        &self,
+        version: &'a Version,
+        node: NodeId,
+        local: bool,
+    ) -> &'a [Endpoint] {
         if !local {
             return usable(version);
         }

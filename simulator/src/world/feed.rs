@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::{
+    Time, World,
     ids::{
-        AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, JobId, LeaseId, NodeId, PlainId, PodId, ReplicaSetId,
-        ServiceId, StatefulSetId,
+        AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, JobId, LeaseId, NodeId, PlainId, PodId,
+        ReplicaSetId, ServiceId, StatefulSetId,
     },
     objects::{
-        DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Node, Plain, Pod, ReplicaSet,
-        Service, StatefulSet,
+        DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Node, Plain, Pod,
+        ReplicaSet, Service, StatefulSet,
     },
     table::Table,
-    Time, World,
 };
 
 /// A change: the object's new version, or its last one with `false` where it was deleted.

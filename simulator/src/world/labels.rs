@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    World,
     ids::{BudgetId, LabelsId, PodId, ServiceId},
     objects::StringMap,
-    World,
 };
 use crate::selector::LabelSelector;
 
@@ -48,7 +48,8 @@ impl LabelSets {
             .services
             .iter()
             .filter(|(_, in_namespace, selector)| {
-                in_namespace == namespace && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+                in_namespace == namespace
+                    && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
             })
             .map(|&(service, ..)| service)
             .collect();

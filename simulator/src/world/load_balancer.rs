@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use super::{
+    Time, World,
     endpoints::usable,
     ids::{EntryId, InstanceId, NodeId, PodId, ServiceId, TargetGroupId, ZoneId},
     log::{Subject, What},
     objects::ReadyCondition,
     queue::Event,
-    Time, World,
 };
 use crate::{
     controllers::{node_lifecycle::ConditionStatus, service_load_balancer as controllers},
-    import::aws, parameters::FirstHealthy};
+    import::aws,
+    parameters::FirstHealthy,
+};
 
 /// What a target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,7 +192,13 @@ impl World {
     }
 
     /// Registration has reached the load balancer's nodes: probes begin.
-    pub(super) fn target_registered(&mut self, group: TargetGroupId, index: u32, generation: u32, cause: EntryId) {
+    pub(super) fn target_registered(
+        &mut self,
+        group: TargetGroupId,
+        index: u32,
+        generation: u32,
+        cause: EntryId,
+    ) {
         let target = &mut self.target_groups[group.index()].targets[index as usize];
         if target.generation != generation || target.state != TargetState::Initial {
             return;
@@ -245,7 +253,11 @@ impl World {
         target.passes = passes;
         target.generation += 1;
         let threshold = match (passes, target.state) {
-            (true, TargetState::Initial) if self.parameters.nlb_checks_to_first_healthy == FirstHealthy::OneCheck => 1,
+            (true, TargetState::Initial)
+                if self.parameters.nlb_checks_to_first_healthy == FirstHealthy::OneCheck =>
+            {
+                1
+            }
             (true, _) => owner.healthy_threshold,
             (false, _) => owner.unhealthy_threshold,
         };
@@ -257,7 +269,13 @@ impl World {
     }
 
     /// Enough probes have agreed.
-    pub(super) fn target_health(&mut self, group: TargetGroupId, index: u32, generation: u32, cause: EntryId) {
+    pub(super) fn target_health(
+        &mut self,
+        group: TargetGroupId,
+        index: u32,
+        generation: u32,
+        cause: EntryId,
+    ) {
         let owner = &self.target_groups[group.index()];
         let target = &owner.targets[index as usize];
         if target.generation != generation || !target.checking {
@@ -268,7 +286,10 @@ impl World {
             (TargetState::Unused, _) | (TargetState::Draining, true) => {}
             (TargetState::Draining, false) => {
                 // Documentation hints that a draining target that fails its checks is treated as unhealthy.
-                if owner.unhealthy_cuts && self.parameters.nlb_draining_unhealthy_cuts && !self.fails_open(group) {
+                if owner.unhealthy_cuts
+                    && self.parameters.nlb_draining_unhealthy_cuts
+                    && !self.fails_open(group)
+                {
                     self.cut_target(group, index, cause);
                 }
             }
@@ -304,7 +325,9 @@ impl World {
         let bits = self.seed.hash(&[0x7374_616c, u64::from(group.0), index as u64, now]);
         let window = match state {
             TargetState::Draining => self.parameters.nlb_dereg_propagation,
-            TargetState::Unhealthy | TargetState::UnhealthyDraining => self.parameters.nlb_unhealthy_propagation,
+            TargetState::Unhealthy | TargetState::UnhealthyDraining => {
+                self.parameters.nlb_unhealthy_propagation
+            }
             _ => 0,
         };
         // The last load balancer node learns of it at the end of the window, or somewhat before.
@@ -338,11 +361,8 @@ impl World {
             })
         };
         let anywhere = healthy(None);
-        let resolves: Vec<bool> = owner
-            .zones
-            .iter()
-            .map(|&zone| !anywhere || owner.cross_zone || healthy(Some(zone)))
-            .collect();
+        let resolves: Vec<bool> =
+            owner.zones.iter().map(|&zone| !anywhere || owner.cross_zone || healthy(Some(zone))).collect();
         for (slot, now_resolves) in owner.resolves.iter_mut().zip(resolves) {
             if slot.0 != now_resolves {
                 *slot = (now_resolves, now);
@@ -377,7 +397,8 @@ impl World {
             }
             if !healthy {
                 // Fail open: all registered targets of the scope.
-                for (index, target) in owner.targets.iter().enumerate().filter(|(_, target)| in_scope(target)) {
+                for (index, target) in owner.targets.iter().enumerate().filter(|(_, target)| in_scope(target))
+                {
                     let registered = matches!(
                         target.state,
                         TargetState::Initial | TargetState::Unhealthy | TargetState::UnhealthyDraining
@@ -430,7 +451,9 @@ impl World {
     pub(super) fn controller_nodes(&self) -> Vec<NodeId> {
         self.nodes
             .iter()
-            .filter(|&(id, node)| node.instance.is_some() && controllers::in_load_balancer(&self.seen_node(id)))
+            .filter(|&(id, node)| {
+                node.instance.is_some() && controllers::in_load_balancer(&self.seen_node(id))
+            })
             .map(|(id, _)| id)
             .collect()
     }
@@ -484,7 +507,8 @@ impl World {
 
     /// Deregisters first, then registers; draining targets do not count as registered.
     fn set_targets(&mut self, group: TargetGroupId, wanted: &[TargetKey], cause: EntryId) {
-        let registered = |target: &Target| !matches!(target.state, TargetState::Draining | TargetState::Unused);
+        let registered =
+            |target: &Target| !matches!(target.state, TargetState::Draining | TargetState::Unused);
         for index in 0..self.target_groups[group.index()].targets.len() {
             let target = &self.target_groups[group.index()].targets[index];
             if registered(target) && !wanted.contains(&target.key) {
@@ -599,7 +623,10 @@ impl World {
                 .iter()
                 .filter(|target| target.key == TargetKey::Pod(pod))
                 .all(|target| target.state == TargetState::Healthy)
-        }) && self.target_groups.iter().any(|group| group.targets.iter().any(|t| t.key == TargetKey::Pod(pod)));
+        }) && self
+            .target_groups
+            .iter()
+            .any(|group| group.targets.iter().any(|t| t.key == TargetKey::Pod(pod)));
         if healthy {
             self.pod_states[pod.index()].gate = true;
             self.set_ready(pod, true, cause);

@@ -1,8 +1,8 @@
 //! The causal log: what happened, when, and because of which earlier entry. Text is made when somebody asks.
 
 use super::{
-    ids::{EntryId, GroupId, InstanceId, NodeId, PodId, RequestId, ServiceId, TargetGroupId},
     Time,
+    ids::{EntryId, GroupId, InstanceId, NodeId, PodId, RequestId, ServiceId, TargetGroupId},
 };
 use crate::chance;
 

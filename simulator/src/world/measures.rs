@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::{
+    Time, World,
     endpoints::on_node,
     ids::{BudgetId, EntryId, PodId, ServiceId, TargetGroupId},
     load_balancer::{TargetKey, TargetState},
-    Time, World,
 };
 
 /// The path to a Service reached fewer endpoints than ever before in this run.
@@ -94,7 +94,8 @@ impl World {
             .collect();
         self.watchdog.desired = (0..self.budgets.ids())
             .map(|budget| {
-                self.budget_status(BudgetId::from(budget)).map_or(0, |status| super::workloads::widen(status.desired_healthy))
+                self.budget_status(BudgetId::from(budget))
+                    .map_or(0, |status| super::workloads::widen(status.desired_healthy))
             })
             .collect();
     }
@@ -124,14 +125,19 @@ impl World {
             let owner = &self.target_groups[group.index()];
             let healthy = owner.targets.iter().any(|target| target.state == TargetState::Healthy);
             let in_service = |state: TargetState| {
-                state == TargetState::Healthy || !healthy && matches!(state, TargetState::Initial | TargetState::Unhealthy)
+                state == TargetState::Healthy
+                    || !healthy && matches!(state, TargetState::Initial | TargetState::Unhealthy)
             };
             let mut reached = 0;
             for target in owner.targets.iter().filter(|target| in_service(target.state)) {
                 match target.key {
-                    TargetKey::Pod(pod) => reached += u32::from(all.iter().any(|endpoint| endpoint.pod == pod)),
+                    TargetKey::Pod(pod) => {
+                        reached += u32::from(all.iter().any(|endpoint| endpoint.pod == pod))
+                    }
                     TargetKey::Instance(_) => {
-                        let Some(node) = target.node.filter(|node| self.node_states[node.index()].up) else { continue };
+                        let Some(node) = target.node.filter(|node| self.node_states[node.index()].up) else {
+                            continue;
+                        };
                         if !self.services.last(service).local {
                             return all.len() as u32;
                         }
@@ -172,7 +178,9 @@ impl World {
         let now = self.now;
         let first = *self.watchdog.first.entry((object.clone(), writer)).or_insert(now);
         let before = self.watchdog.writers.insert((object.clone(), field.clone()), (writer, now));
-        let Some((other, theirs_at)) = before.filter(|&(other, at)| other != writer && at >= first && first < now) else {
+        let Some((other, theirs_at)) =
+            before.filter(|&(other, at)| other != writer && at >= first && first < now)
+        else {
             return;
         };
         if let Writer::Client(client) = writer {
@@ -196,10 +204,19 @@ impl World {
             let healthy = self
                 .members_of_budget(budget)
                 .iter()
-                .filter(|&&member| member != pod && self.pods.last(member).ready && self.pods.last(member).active())
+                .filter(|&&member| {
+                    member != pod && self.pods.last(member).ready && self.pods.last(member).active()
+                })
                 .count() as u32;
             if healthy < desired {
-                self.watchdog.breaches.push(BudgetBreach { at: self.now, budget, pod, healthy, desired, entry });
+                self.watchdog.breaches.push(BudgetBreach {
+                    at: self.now,
+                    budget,
+                    pod,
+                    healthy,
+                    desired,
+                    entry,
+                });
             }
         }
     }

@@ -8,6 +8,7 @@ use std::{
 use k8s_openapi::api::core::v1::Taint;
 
 use super::{
+    Time, World,
     endpoints::Proxy,
     ids::{ConnectionId, EntryId, GroupId, InstanceId, NodeId, PodId, TargetGroupId, ZoneId},
     load_balancer::TargetState,
@@ -16,7 +17,6 @@ use super::{
     pods::Containers,
     queue::Event,
     spec::Requested,
-    Time, World,
 };
 use crate::{controllers::taint_eviction, instance_types, selector};
 
@@ -151,13 +151,18 @@ impl World {
             .iter()
             .map(|(_, node)| node)
             .find(|node| {
-                node.meta.labels.get("node.kubernetes.io/instance-type").map(String::as_str) == Some(instance_type)
+                node.meta.labels.get("node.kubernetes.io/instance-type").map(String::as_str)
+                    == Some(instance_type)
             })
             .map(|node| (node.cpu_milli, node.memory, node.pods));
         like.or_else(|| {
             instance_types::lookup(instance_type).map(|found| {
                 let allocatable = found.allocatable();
-                (allocatable.cpu_millis as i64, (allocatable.memory_mib << 20) as i64, i64::from(allocatable.pods))
+                (
+                    allocatable.cpu_millis as i64,
+                    (allocatable.memory_mib << 20) as i64,
+                    i64::from(allocatable.pods),
+                )
             })
         })
         .unwrap_or((1_930, 7_220 << 20, 29))
@@ -186,7 +191,12 @@ impl World {
         let mut taints = node.taints.to_vec();
         taints.retain(|taint| taint.key != NOT_READY);
         if ready != ReadyCondition::True {
-            taints.push(Taint { key: NOT_READY.into(), effect: "NoSchedule".into(), value: None, time_added: None });
+            taints.push(Taint {
+                key: NOT_READY.into(),
+                effect: "NoSchedule".into(),
+                value: None,
+                time_added: None,
+            });
         }
         node.taints = Arc::new(taints);
         if was == ReadyCondition::True {
@@ -212,7 +222,12 @@ impl World {
         let mut taints = node.taints.to_vec();
         taints.retain(|taint| taint.key != UNSCHEDULABLE);
         if unschedulable {
-            taints.push(Taint { key: UNSCHEDULABLE.into(), effect: "NoSchedule".into(), value: None, time_added: None });
+            taints.push(Taint {
+                key: UNSCHEDULABLE.into(),
+                effect: "NoSchedule".into(),
+                value: None,
+                time_added: None,
+            });
         }
         node.taints = Arc::new(taints);
         self.node_changed(id, entry);
@@ -328,7 +343,8 @@ impl World {
     }
 
     pub(super) fn after_node_change(&mut self, id: NodeId, _cause: EntryId) {
-        let taints = self.nodes.last(id).taints.iter().filter_map(|taint| selector::Taint::compile(taint).ok());
+        let taints =
+            self.nodes.last(id).taints.iter().filter_map(|taint| selector::Taint::compile(taint).ok());
         self.node_states[id.index()].taints = Arc::new(taints.collect());
     }
 }

@@ -6,8 +6,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1 as core;
 
 use super::{
-    ids::{DaemonSetId, DeploymentId, InstanceId, JobId, LabelsId, NodeId, PodId, ReplicaSetId, SpecId, StatefulSetId},
     Instant, Time,
+    ids::{
+        DaemonSetId, DeploymentId, InstanceId, JobId, LabelsId, NodeId, PodId, ReplicaSetId, SpecId,
+        StatefulSetId,
+    },
 };
 pub use crate::controllers::PodPhase as Phase;
 use crate::{controllers::horizontal_pod_autoscaler::Behavior, import::RawObject};

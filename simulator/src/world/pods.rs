@@ -5,11 +5,11 @@ use std::sync::Arc;
 use loadgen::profile::AtSigterm;
 
 use super::{
+    Time, World,
     ids::{ConnectionId, EntryId, NodeId, PodId, SpecId},
     log::{Subject, What},
     objects::{Body, Meta, Phase, Pod, PodOwner, StringMap},
     queue::Event,
-    Time, World,
 };
 
 /// How far a pod's containers are, as only its kubelet knows.
@@ -148,7 +148,8 @@ impl World {
             self.queue.push(self.now + 1_000, Event::PodStarts(id), cause);
             return;
         }
-        let (image, initial, period, probed) = (spec.image, spec.probe_initial, spec.probe_period, spec.probed);
+        let (image, initial, period, probed) =
+            (spec.image, spec.probe_initial, spec.probe_period, spec.probed);
         let host_network = spec.host_network;
         self.node_states[node.index()].images.insert(image);
         let entry = self.record(cause, Subject::Pod(id), What::ContainersStarted);
@@ -177,7 +178,10 @@ impl World {
     /// The readiness probe succeeds, if what the pod needs is there.
     pub(super) fn pod_is_ready(&mut self, id: PodId, cause: EntryId) {
         let Some(pod) = self.pods.get(id).cloned() else { return };
-        if pod.ready || pod.finished() || !matches!(self.pod_states[id.index()].containers, Containers::Running { .. }) {
+        if pod.ready
+            || pod.finished()
+            || !matches!(self.pod_states[id.index()].containers, Containers::Running { .. })
+        {
             return;
         }
         let spec = &self.specs[pod.spec.index()];
@@ -241,7 +245,9 @@ impl World {
             state.deletion = entry;
             self.expose(id, entry);
         }
-        if pod.node.is_none() || grace == 0 && !matches!(self.pod_states[id.index()].containers, Containers::Running { .. }) {
+        if pod.node.is_none()
+            || grace == 0 && !matches!(self.pod_states[id.index()].containers, Containers::Running { .. })
+        {
             self.remove_pod(id, entry);
             return;
         }

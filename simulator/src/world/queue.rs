@@ -3,11 +3,11 @@
 use std::{cmp::Ordering, collections::BinaryHeap};
 
 use super::{
-    ids::{
-        AutoscalerId, BudgetId, ConnectionId, DeploymentId, EntryId, GroupId, InstanceId, JobId, NodeId, PodId,
-        ReplicaSetId, RequestId, ServiceId, StatefulSetId, TargetGroupId,
-    },
     Time,
+    ids::{
+        AutoscalerId, BudgetId, ConnectionId, DeploymentId, EntryId, GroupId, InstanceId, JobId, NodeId,
+        PodId, ReplicaSetId, RequestId, ServiceId, StatefulSetId, TargetGroupId,
+    },
 };
 
 /// What is due.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
-    objects::{Body, Meta, Phase, ReadyCondition, StringMap},
     Instant, Time, World,
+    objects::{Body, Meta, Phase, ReadyCondition, StringMap},
 };
 
 impl World {
@@ -42,7 +42,8 @@ impl World {
             add(&pod.meta, &|value| {
                 if value.get("kind").is_none() {
                     let spec = &self.specs[pod.spec.index()];
-                    *value = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": *spec.kubernetes});
+                    *value =
+                        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": *spec.kubernetes});
                 }
                 if let Some(node) = pod.node {
                     put(at(value, "spec"), "nodeName", Some(json!(self.nodes.last(node).meta.name)));
@@ -177,7 +178,8 @@ impl World {
 
     /// The wall time of a point of the run.
     pub fn wall(&self, at: Instant) -> jiff::Timestamp {
-        jiff::Timestamp::from_millisecond(self.start.as_millisecond().saturating_add(at)).unwrap_or(self.start)
+        jiff::Timestamp::from_millisecond(self.start.as_millisecond().saturating_add(at))
+            .unwrap_or(self.start)
     }
 
     /// The point of the run at a wall time, 0 before its start.
@@ -214,7 +216,8 @@ fn put_map(value: &mut Value, key: &str, map: &StringMap) {
     }
     let before = value.get(key).and_then(Value::as_object);
     let same = before.is_some_and(|before| {
-        before.len() == map.len() && map.iter().all(|(key, value)| before.get(key).and_then(Value::as_str) == Some(value))
+        before.len() == map.len()
+            && map.iter().all(|(key, value)| before.get(key).and_then(Value::as_str) == Some(value))
     });
     if !same {
         let rendered: &Arc<_> = map;
@@ -241,7 +244,9 @@ fn put_counts(status: &mut Value, counts: &super::objects::WorkloadStatus) {
 /// Changes condition Ready where it differs.
 fn put_condition(status: &mut Value, to: &str, since: Option<String>) {
     let conditions = at_list(status, "conditions");
-    let ready = conditions.iter_mut().find(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"));
+    let ready = conditions
+        .iter_mut()
+        .find(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"));
     match ready {
         Some(condition) if condition.get("status").and_then(Value::as_str) == Some(to) => {}
         Some(condition) => {

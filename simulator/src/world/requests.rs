@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1::Taint;
 
 use super::{
+    Time, World,
     cloud::{Bounds, GroupStatus},
     ids::{EntryId, PodId, RequestId},
     log::{ObjectKind, Subject, What},
     measures::Writer,
     objects::{Body, Lease, Meta, Plain},
     queue::Event,
-    Time, World,
 };
 use crate::controllers::disruption;
 
@@ -290,7 +290,11 @@ impl World {
             group.suspended.extend(processes.iter().cloned());
             group.suspended.sort();
         }
-        self.record(entry, Subject::Request(self.request_behind(entry).expect("a request asks")), What::Updated);
+        self.record(
+            entry,
+            Subject::Request(self.request_behind(entry).expect("a request asks")),
+            What::Updated,
+        );
         Answer::Done(None)
     }
 
@@ -366,7 +370,10 @@ impl World {
                     self.note_changes(stringify!($kind), id.into(), name, &change, entry);
                     let object = self.$table.edit(id);
                     if let Err(change) = metadata(&mut object.meta, change) {
-                        #[expect(clippy::redundant_closure_call, reason = "the closure names the kind's own fields")]
+                        #[expect(
+                            clippy::redundant_closure_call,
+                            reason = "the closure names the kind's own fields"
+                        )]
                         ($fields)(self, id, change);
                     }
                 }
@@ -377,11 +384,12 @@ impl World {
         match kind {
             Kind::Node => {
                 let labelled = changes.iter().any(|change| matches!(change, Change::Label(..)));
-                let answer = patch!(nodes, Node, node_changed, |world: &mut World, id, change| match change {
-                    Change::Taints(taints) => world.set_taints(id, taints, entry),
-                    Change::Unschedulable(value) => world.cordon(id, value, entry),
-                    _ => {}
-                });
+                let answer =
+                    patch!(nodes, Node, node_changed, |world: &mut World, id, change| match change {
+                        Change::Taints(taints) => world.set_taints(id, taints, entry),
+                        Change::Unschedulable(value) => world.cordon(id, value, entry),
+                        _ => {}
+                    });
                 if labelled {
                     let id = self.nodes.find(&name.0, &name.1).expect("it was just patched");
                     let labelled = self.record(entry, Subject::Node(id), What::Labelled);
@@ -396,16 +404,20 @@ impl World {
                 }
                 answer
             }
-            Kind::Deployment => patch!(deployments, Deployment, deployment_changed, |world: &mut World, id, change| {
-                if let Change::Replicas(replicas) = change {
-                    world.scale_deployment(id, replicas, entry);
-                }
-            }),
-            Kind::ReplicaSet => patch!(replica_sets, ReplicaSet, replica_set_changed, |world: &mut World, id, change| {
-                if let Change::Replicas(replicas) = change {
-                    world.scale_replica_set(id, replicas, entry);
-                }
-            }),
+            Kind::Deployment => {
+                patch!(deployments, Deployment, deployment_changed, |world: &mut World, id, change| {
+                    if let Change::Replicas(replicas) = change {
+                        world.scale_deployment(id, replicas, entry);
+                    }
+                })
+            }
+            Kind::ReplicaSet => {
+                patch!(replica_sets, ReplicaSet, replica_set_changed, |world: &mut World, id, change| {
+                    if let Change::Replicas(replicas) = change {
+                        world.scale_replica_set(id, replicas, entry);
+                    }
+                })
+            }
             Kind::StatefulSet => {
                 patch!(stateful_sets, StatefulSet, stateful_set_changed, |world: &mut World, id, change| {
                     if let Change::Replicas(replicas) = change {
@@ -417,22 +429,28 @@ impl World {
             }
             Kind::DaemonSet => patch!(daemon_sets, DaemonSet, daemon_set_changed, |_: &mut World, _, _| {}),
             Kind::HorizontalPodAutoscaler => {
-                patch!(autoscalers, HorizontalPodAutoscaler, autoscaler_changed, |world: &mut World, id, change| {
-                    if let Change::ReplicaBounds { min, max } = change {
-                        let what = What::BoundsSet { min, max };
-                        world.record(entry, object(ObjectKind::HorizontalPodAutoscaler, id), what);
-                        let hpa = world.autoscalers.edit(id);
-                        (hpa.min, hpa.max) = (min, max);
-                        hpa.meta.generation += 1;
+                patch!(
+                    autoscalers,
+                    HorizontalPodAutoscaler,
+                    autoscaler_changed,
+                    |world: &mut World, id, change| {
+                        if let Change::ReplicaBounds { min, max } = change {
+                            let what = What::BoundsSet { min, max };
+                            world.record(entry, object(ObjectKind::HorizontalPodAutoscaler, id), what);
+                            let hpa = world.autoscalers.edit(id);
+                            (hpa.min, hpa.max) = (min, max);
+                            hpa.meta.generation += 1;
+                        }
                     }
-                })
+                )
             }
         }
     }
 
     /// Notes the fields that a change of a patch really changes.
     fn note_changes(&mut self, kind: &str, id: u32, name: &Name, change: &Change, entry: EntryId) {
-        let Some(client) = self.request_behind(entry).map(|request| self.requests[request.index()].client) else {
+        let Some(client) = self.request_behind(entry).map(|request| self.requests[request.index()].client)
+        else {
             return;
         };
         let fields: Vec<String> = match change {
@@ -504,8 +522,11 @@ impl World {
                 }
             })
             .collect();
-        let candidate =
-            disruption::Candidate { phase: state.phase, ready: state.ready, terminating: state.terminating() };
+        let candidate = disruption::Candidate {
+            phase: state.phase,
+            ready: state.ready,
+            terminating: state.terminating(),
+        };
         match disruption::check_eviction(&candidate, &seen) {
             disruption::Eviction::Allowed { consumes_budget } => {
                 self.judge_removal(pod, cause);

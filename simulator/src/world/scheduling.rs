@@ -1,10 +1,10 @@
 //! The scheduler's queue, and what it sees of the cluster for one pod.
 
 use super::{
+    Time, World,
     ids::{EntryId, NodeId, PodId},
     log::{Subject, What},
     queue::Event,
-    Time, World,
 };
 
 /// The scheduler's state between events.
@@ -59,7 +59,8 @@ impl World {
         self.scheduler.planned = false;
         let priority = |id: &PodId| self.specs[self.pods.last(*id).spec.index()].priority;
         let Some(highest) = self.scheduler.active.iter().map(priority).max() else { return };
-        let position = self.scheduler.active.iter().position(|id| priority(id) == highest).expect("one has it");
+        let position =
+            self.scheduler.active.iter().position(|id| priority(id) == highest).expect("one has it");
         let id = self.scheduler.active.remove(position);
         self.pod_states[id.index()].queued = false;
         if self.pods.get(id).is_some_and(|pod| pod.node.is_none() && pod.active()) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1 as core;
 
 use super::{
-    ids::{LabelsId, SpecId},
     Time, World,
+    ids::{LabelsId, SpecId},
 };
 use crate::selector::{LabelSelector, NodeAffinity, SelectorError, Toleration};
 
@@ -127,10 +127,15 @@ impl Requested {
 
 impl World {
     /// Compiles a specification; an equal one is found again.
-    pub(super) fn add_spec(&mut self, namespace: &Arc<str>, kubernetes: core::PodSpec) -> Result<SpecId, SelectorError> {
+    pub(super) fn add_spec(
+        &mut self,
+        namespace: &Arc<str>,
+        kubernetes: core::PodSpec,
+    ) -> Result<SpecId, SelectorError> {
         let mut neutral = kubernetes;
         neutral.node_name = None;
-        let known = self.specs.iter().rposition(|spec| spec.namespace == *namespace && *spec.kubernetes == neutral);
+        let known =
+            self.specs.iter().rposition(|spec| spec.namespace == *namespace && *spec.kubernetes == neutral);
         if let Some(index) = known {
             return Ok(SpecId::from(index));
         }
@@ -141,7 +146,11 @@ impl World {
     }
 
     fn image_number(&mut self, spec: &core::PodSpec) -> u32 {
-        let images = spec.containers.iter().map(|container| container.image.as_deref().unwrap_or("")).collect::<Vec<_>>();
+        let images = spec
+            .containers
+            .iter()
+            .map(|container| container.image.as_deref().unwrap_or(""))
+            .collect::<Vec<_>>();
         let key: Arc<str> = images.join(" ").into();
         let next = self.images.len() as u32;
         *self.images.entry(key).or_insert(next)
@@ -158,10 +167,17 @@ impl Spec {
         let spec = &kubernetes;
         let requested = requests(spec);
         let readiness = spec.containers.iter().filter_map(|container| container.readiness_probe.as_ref());
-        let seconds = |value: Option<i32>, default: i32| Time::from(value.unwrap_or(default).max(0).unsigned_abs()) * 1_000;
-        let probe_initial = readiness.clone().map(|probe| seconds(probe.initial_delay_seconds, 0)).max().unwrap_or(0);
-        let probe_period =
-            readiness.clone().map(|probe| seconds(probe.period_seconds, 10)).max().unwrap_or(10_000).max(1_000);
+        let seconds = |value: Option<i32>, default: i32| {
+            Time::from(value.unwrap_or(default).max(0).unsigned_abs()) * 1_000
+        };
+        let probe_initial =
+            readiness.clone().map(|probe| seconds(probe.initial_delay_seconds, 0)).max().unwrap_or(0);
+        let probe_period = readiness
+            .clone()
+            .map(|probe| seconds(probe.period_seconds, 10))
+            .max()
+            .unwrap_or(10_000)
+            .max(1_000);
         let host_network = spec.host_network.unwrap_or(false);
         let priority_class = spec.priority_class_name.as_deref().unwrap_or("");
         let pod_affinity = spec.affinity.as_ref();
@@ -216,7 +232,9 @@ impl Spec {
             probed: readiness.count() > 0,
             probe_initial,
             probe_period,
-            uses_dns: !host_network && &**namespace != "kube-system" && spec.dns_policy.as_deref() != Some("Default"),
+            uses_dns: !host_network
+                && &**namespace != "kube-system"
+                && spec.dns_policy.as_deref() != Some("Default"),
             gated: spec
                 .readiness_gates
                 .iter()
@@ -264,10 +282,13 @@ fn add_terms(
     preferred: Option<&[core::WeightedPodAffinityTerm]>,
 ) -> Result<(), SelectorError> {
     let required = required.unwrap_or_default().iter().map(|term| (term, None));
-    let preferred =
-        preferred.unwrap_or_default().iter().map(|term| (&term.pod_affinity_term, Some(i64::from(term.weight))));
+    let preferred = preferred
+        .unwrap_or_default()
+        .iter()
+        .map(|term| (&term.pod_affinity_term, Some(i64::from(term.weight))));
     for (term, weight) in required.chain(preferred) {
-        let named: Vec<Arc<str>> = term.namespaces.iter().flatten().map(|name| name.as_str().into()).collect();
+        let named: Vec<Arc<str>> =
+            term.namespaces.iter().flatten().map(|name| name.as_str().into()).collect();
         // A namespace selector is taken to select every namespace: labels of namespaces are not simulated.
         let namespaces = match (&term.namespace_selector, named.is_empty()) {
             (Some(_), _) => None,
@@ -287,7 +308,9 @@ fn add_terms(
 
 /// A `sleep` handler, or an exec of `sleep N`; of other hooks the length cannot be told.
 fn pre_stop(container: &core::Container) -> Time {
-    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else { return 0 };
+    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
+        return 0;
+    };
     if let Some(sleep) = &hook.sleep {
         return sleep.seconds.max(0).unsigned_abs().saturating_mul(1_000);
     }
@@ -365,7 +388,8 @@ fn round_up(value: Option<i128>, scale: i128) -> Option<i64> {
 
 /// A Kubernetes quantity as a fraction.
 fn quantity(text: &str) -> Option<(i128, i128)> {
-    let digits = text.find(|letter: char| !matches!(letter, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len());
+    let digits =
+        text.find(|letter: char| !matches!(letter, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if fraction.len() > 12 || whole.len() > 24 {

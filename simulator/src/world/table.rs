@@ -56,9 +56,7 @@ impl<Id: Copy + From<usize> + Into<u32>, T: Clone> Table<Id, T> {
 
     /// The object of this name that exists.
     pub fn find(&self, namespace: &str, name: &str) -> Option<Id> {
-        self.by_name
-            .get(&(Arc::from(namespace), Arc::from(name)))
-            .map(|&index| Id::from(index as usize))
+        self.by_name.get(&(Arc::from(namespace), Arc::from(name))).map(|&index| Id::from(index as usize))
     }
 
     /// What exists, by id.

@@ -1,11 +1,11 @@
 //! The log in words.
 
 use super::{
+    Time, World,
     ids::EntryId,
     load_balancer::TargetKey,
     log::{Entry, ObjectKind, Subject, What},
     requests::{Change, Kind, Request},
-    Time, World,
 };
 
 impl World {
@@ -35,7 +35,9 @@ impl World {
         let name = match kind {
             ObjectKind::Deployment => &self.deployments.last(super::ids::DeploymentId(id)).meta.name,
             ObjectKind::ReplicaSet => &self.replica_sets.last(super::ids::ReplicaSetId(id)).meta.name,
-            ObjectKind::HorizontalPodAutoscaler => &self.autoscalers.last(super::ids::AutoscalerId(id)).meta.name,
+            ObjectKind::HorizontalPodAutoscaler => {
+                &self.autoscalers.last(super::ids::AutoscalerId(id)).meta.name
+            }
         };
         let kind = match kind {
             ObjectKind::Deployment => "deployment",
@@ -131,14 +133,21 @@ impl World {
                 format!("creates node group {} of {} nodes", group.name, group.bounds.desired)
             }
             Request::UpdateNodeGroupBounds(group, bounds) => {
-                format!("node group {group}: min {}, max {}, desired {}", bounds.min, bounds.max, bounds.desired)
+                format!(
+                    "node group {group}: min {}, max {}, desired {}",
+                    bounds.min, bounds.max, bounds.desired
+                )
             }
             Request::UpdateNodeGroupTaints(group, add, remove) => {
                 format!("node group {group}: {} taints added, {} removed", add.len(), remove.len())
             }
             Request::DeleteNodeGroup(group) => format!("deletes node group {group}"),
-            Request::SuspendProcesses(group, processes) => format!("suspends {} of {group}", processes.join(", ")),
-            Request::ResumeProcesses(group, processes) => format!("resumes {} of {group}", processes.join(", ")),
+            Request::SuspendProcesses(group, processes) => {
+                format!("suspends {} of {group}", processes.join(", "))
+            }
+            Request::ResumeProcesses(group, processes) => {
+                format!("resumes {} of {group}", processes.join(", "))
+            }
         }
     }
 
@@ -151,7 +160,9 @@ impl World {
     pub fn explain(&self, entry: EntryId) -> Vec<String> {
         self.chain(entry)
             .filter(|(_, entry)| entry.what != What::Started)
-            .map(|(_, entry)| format!("{} {} at {}", self.subject(entry.subject), self.tell(entry), clock(entry.at)))
+            .map(|(_, entry)| {
+                format!("{} {} at {}", self.subject(entry.subject), self.tell(entry), clock(entry.at))
+            })
             .collect()
     }
 }

@@ -3,19 +3,20 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    Time, World,
     ids::{
-        AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, JobId, NodeId, PodId, ReplicaSetId, ServiceId,
-        StatefulSetId,
+        AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, JobId, NodeId, PodId, ReplicaSetId,
+        ServiceId, StatefulSetId,
     },
     log::{ObjectKind, What},
     measures::Writer,
     objects::{PodOwner, StringMap, WorkloadStatus},
     queue::Event,
     requests::object,
-    Time, World,
 };
 use crate::controllers::{
-    daemon_set, deployment, disruption, horizontal_pod_autoscaler as hpa, job, replica_set, stateful_set, IntOrPercent,
+    IntOrPercent, daemon_set, deployment, disruption, horizontal_pod_autoscaler as hpa, job, replica_set,
+    stateful_set,
 };
 
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
@@ -97,7 +98,13 @@ impl World {
         }
     }
 
-    pub(super) fn add_scale_target(&mut self, namespace: Arc<str>, kind: Arc<str>, name: Arc<str>, id: AutoscalerId) {
+    pub(super) fn add_scale_target(
+        &mut self,
+        namespace: Arc<str>,
+        kind: Arc<str>,
+        name: Arc<str>,
+        id: AutoscalerId,
+    ) {
         self.owners.targets.entry((namespace, kind, name)).or_default().push(id);
     }
 
@@ -289,9 +296,13 @@ impl World {
         };
         let (step, status) = {
             let new = current.map(|set| self.seen_set(set));
-            let old_seen: Vec<deployment::ReplicaSet<'_>> = old.iter().map(|&set| self.seen_set(set)).collect();
+            let old_seen: Vec<deployment::ReplicaSet<'_>> =
+                old.iter().map(|&set| self.seen_set(set)).collect();
             let old_pods_exist = old.iter().any(|&set| {
-                self.owners.pods_of_set(set).iter().any(|&pod| self.pods.exists(pod) && !self.pods.last(pod).finished())
+                self.owners
+                    .pods_of_set(set)
+                    .iter()
+                    .any(|&pod| self.pods.exists(pod) && !self.pods.last(pod).finished())
             });
             (
                 deployment::next_step(&seen, new.as_ref(), &old_seen, old_pods_exist),
@@ -395,7 +406,10 @@ impl World {
                         restarts: narrow(pod.restarts),
                         sidecar_restarts: 0,
                         deletion_cost: replica_set::deletion_cost(
-                            pod.meta.annotations.get("controller.kubernetes.io/pod-deletion-cost").map(String::as_str),
+                            pod.meta
+                                .annotations
+                                .get("controller.kubernetes.io/pod-deletion-cost")
+                                .map(String::as_str),
                         ),
                     }
                 })
@@ -473,7 +487,9 @@ impl World {
             .iter()
             .map(|&id| {
                 let pod = self.pods.last(id);
-                let PodOwner::StatefulSet(_, ordinal) = pod.owner else { unreachable!("it is in this set's list") };
+                let PodOwner::StatefulSet(_, ordinal) = pod.owner else {
+                    unreachable!("it is in this set's list")
+                };
                 stateful_set::Pod {
                     ordinal: narrow(ordinal),
                     phase: pod.phase,
@@ -512,7 +528,8 @@ impl World {
                 }
             }
         }
-        let ready = pods.iter().filter(|&&pod| self.pods.get(pod).is_some_and(|pod| pod.ready)).count() as u32;
+        let ready =
+            pods.iter().filter(|&&pod| self.pods.get(pod).is_some_and(|pod| pod.ready)).count() as u32;
         let status = WorkloadStatus {
             observed_generation: state.meta.generation,
             replicas: self.owners.stateful_pods[id.index()].len() as u32,
@@ -570,8 +587,10 @@ impl World {
         grow(&mut self.owners.job_pods, id.index());
         let pods = self.owners.job_pods[id.index()].clone();
         let active = pods.iter().filter(|&&pod| self.pods.last(pod).active()).count();
-        let terminating =
-            pods.iter().filter(|&&pod| self.pods.last(pod).terminating() && !self.pods.last(pod).finished()).count();
+        let terminating = pods
+            .iter()
+            .filter(|&&pod| self.pods.last(pod).terminating() && !self.pods.last(pod).finished())
+            .count();
         let seen = job::Job {
             completions: Some(narrow(state.completions)),
             parallelism: narrow(state.parallelism),
@@ -627,10 +646,11 @@ impl World {
         let wanted = hpa::reconcile(&spec, narrow(current), metric.as_ref(), history, now);
         if let Some(wanted) = wanted.map(widen).filter(|&wanted| wanted != current) {
             self.owners.scaled_at[id.index()] = Some(self.now);
-            let entry = self.record(cause, object(ObjectKind::HorizontalPodAutoscaler, id), What::Scaled {
-                from: current,
-                to: wanted,
-            });
+            let entry = self.record(
+                cause,
+                object(ObjectKind::HorizontalPodAutoscaler, id),
+                What::Scaled { from: current, to: wanted },
+            );
             self.scale_deployment(target, wanted, entry);
             let name = format!("Deployment {}/{}", state.meta.namespace, state.target.1);
             self.note_write(name, "spec.replicas".into(), Writer::HorizontalPodAutoscaler);
@@ -666,7 +686,12 @@ impl World {
         let Some(status) = self.budget_status(id) else { return };
         let state = self.budgets.last(id);
         if (state.allowed, state.current_healthy, state.desired_healthy, state.expected)
-            == (status.disruptions_allowed, status.current_healthy, status.desired_healthy, status.expected_pods)
+            == (
+                status.disruptions_allowed,
+                status.current_healthy,
+                status.desired_healthy,
+                status.expected_pods,
+            )
         {
             return;
         }

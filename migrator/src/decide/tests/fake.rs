@@ -478,7 +478,8 @@ impl Fake {
         services.into_iter().any(|service| {
             let group = &self.aws.target_groups[&*format!("arn:{}", service.meta.name.name)];
             let target = TargetId::Instance(text(&format!("i-{}", pod.node.as_deref().unwrap())));
-            let alone = self.view.pods.values().filter(|p| p.node == pod.node && serves(service, p)).count() == 1;
+            let alone =
+                self.view.pods.values().filter(|p| p.node == pod.node && serves(service, p)).count() == 1;
             alone && group.targets.iter().any(|t| t.id == target && t.state != TargetState::Unused)
         })
     }

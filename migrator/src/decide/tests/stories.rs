@@ -14,7 +14,13 @@ const ALL: [Strategy; 3] = [Strategy::SingleMove, Strategy::Recipe, Strategy::Re
 /// Clusters that differ in what makes a step different.
 fn clusters() -> Vec<(&'static str, Fake)> {
     vec![
-        ("local", Fake::new(2).deployment("kube-system", "coredns", 2, 30).deployment("shop", "web", 2, 600).service("shop", "web", true, false)),
+        (
+            "local",
+            Fake::new(2)
+                .deployment("kube-system", "coredns", 2, 30)
+                .deployment("shop", "web", 2, 600)
+                .service("shop", "web", true, false),
+        ),
         ("cluster", Fake::new(3).deployment("shop", "web", 1, 600).service("shop", "web", false, false)),
         ("ip", Fake::new(2).deployment("shop", "web", 2, 900).service("shop", "web", false, true)),
         ("no load balancer", Fake::new(2).deployment("shop", "web", 3, 30)),
@@ -56,7 +62,16 @@ fn run(fake: &mut Fake, plan: &Plan) -> Outcome {
 }
 
 fn tail(fake: &Fake) -> String {
-    fake.log.iter().filter(|line| !line.starts_with("lock hold")).rev().take(40).collect::<Vec<_>>().into_iter().rev().map(|line| format!("{line}\n")).collect()
+    fake.log
+        .iter()
+        .filter(|line| !line.starts_with("lock hold"))
+        .rev()
+        .take(40)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// What a migration may not leave changed, as text.
@@ -135,7 +150,8 @@ fn every_strategy_moves_every_cluster_and_leaves_nothing_behind() {
             assert_eq!(run(&mut fake, &plan), Outcome::Migrated, "{title}\n{}", tail(&fake));
             assert_migrated(&title, &fake, &before);
             if strategy == Strategy::SingleMove {
-                let elsewhere: Vec<_> = fake.ended.iter().filter(|(_, node)| !node.starts_with("blue")).collect();
+                let elsewhere: Vec<_> =
+                    fake.ended.iter().filter(|(_, node)| !node.starts_with("blue")).collect();
                 assert!(elsewhere.is_empty(), "{title}: {elsewhere:?}");
                 assert_eq!(fake.resets, Vec::<String>::new(), "{title}");
                 assert!(!fake.log.iter().any(|line| line.starts_with("refused")), "{title}\n{}", tail(&fake));
@@ -160,7 +176,8 @@ fn a_crash_at_any_decision_is_followed_by_running_again() {
                 }
                 last = phase;
                 let mut branch = fake.clone();
-                let other = Plan::new("p1", "boot-2", &request(Strategy::SingleMove), &branch.view, branch.now);
+                let other =
+                    Plan::new("p1", "boot-2", &request(Strategy::SingleMove), &branch.view, branch.now);
                 let title = format!("{title}, {strategy:?}, after {last}");
                 assert_eq!(run(&mut branch, &other), Outcome::Migrated, "{title}\n{}", tail(&branch));
                 assert_migrated(&title, &branch, &before);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::file::{apply_attributes, cross_zone, idle_timeout, plain_attributes, protocol_named};
+use super::attributes::{apply_attributes, cross_zone, idle_timeout, plain_attributes};
+use super::file::protocol_named;
 use super::state::{
     Controller, HealthCheck, HealthCheckPort, Listener, LoadBalancer, LoadBalancerKind, Protocol, Scheme,
     TargetGroup, TargetGroupAttributes, TargetType,
