@@ -12,7 +12,7 @@ fn main() {
     };
     let from: u64 = args[2].parse().unwrap();
     let to: u64 = args[3].parse().unwrap();
-    let draw = args.get(4).is_some();
+    let draw = args.get(4).is_some_and(|a| !a.is_empty());
     let cluster = import::read_cluster("testdata/clusters/online-boutique.yaml".as_ref()).unwrap();
     for seed in from..to {
         let p = drawn(&Parameters::default(), Seed(seed), draw);

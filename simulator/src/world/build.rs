@@ -861,11 +861,7 @@ impl Builder {
             self.world.node_states[node.index()].pods.push(id);
             let image = self.world.specs[spec_id.index()].image;
             self.world.node_states[node.index()].images.insert(image);
-            if !finished {
-                let spec = &self.world.specs[spec_id.index()];
-                self.world.node_states[node.index()].requested.add(spec);
-                self.world.pod_states[id.index()].takes_share = true;
-            }
+            self.world.take_share(id, !finished);
             if terminating {
                 let at = grace.max(1_000);
                 self.world.queue.push(at, Event::PodRemoved(id), START);

@@ -346,6 +346,7 @@ impl World {
         let taints =
             self.nodes.last(id).taints.iter().filter_map(|taint| selector::Taint::compile(taint).ok());
         self.node_states[id.index()].taints = Arc::new(taints.collect());
+        self.scheduler_sees_node(id);
     }
 }
 

@@ -117,9 +117,7 @@ impl World {
         pod.unschedulable = None;
         let spec = &self.specs[pod.spec.index()];
         let state = &mut self.node_states[node.index()];
-        state.requested.add(spec);
         state.pods.push(id);
-        self.pod_states[id.index()].takes_share = true;
         let cached = state.holds_image(spec.image);
         let p = &self.parameters;
         let pull = if cached { p.kubelet_image_cached } else { p.kubelet_image_pull_cold };
@@ -127,6 +125,7 @@ impl World {
         let takes = p.kubelet_reaction + sandbox + pull + p.kubelet_container_start;
         let starts_at = self.now + self.watch_lag() + takes;
         self.queue.push(starts_at, Event::PodStarts(id), entry);
+        self.take_share(id, true);
         self.pod_changed(id, entry);
     }
 

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
 
-use super::{
-    Time, World,
-    ids::{LabelsId, SpecId},
-};
+use super::{Time, World, ids::SpecId};
+use crate::scheduler::{HostPort, Protocol};
 use crate::selector::{LabelSelector, NodeAffinity, SelectorError, Toleration};
 
 /// What the world reads of a pod's specification.
@@ -45,13 +43,12 @@ pub struct Spec {
     pub(super) priority: i32,
     /// Its images, as one number: pulled together.
     pub(super) image: u32,
-    pub(super) host_ports: Vec<u16>,
+    pub(super) host_ports: Vec<HostPort>,
     pub(super) tolerations: Vec<Toleration>,
     pub(super) node_affinity: NodeAffinity,
     pub(super) affinity: Vec<AffinityTerm>,
     pub(super) spread: Vec<Spread>,
     pub(super) claims: Vec<Arc<str>>,
-    pub(super) labels: Option<LabelsId>,
 }
 
 /// The domains that pods are spread over or drawn to.
@@ -90,9 +87,9 @@ pub(super) struct AffinityTerm {
 pub(super) struct Spread {
     pub(super) selector: LabelSelector,
     pub(super) topology: Topology,
-    pub(super) max_skew: i64,
+    pub(super) max_skew: i32,
     pub(super) hard: bool,
-    pub(super) min_domains: Option<i64>,
+    pub(super) min_domains: i32,
     pub(super) honor_affinity: bool,
     pub(super) honor_taints: bool,
 }
@@ -108,15 +105,8 @@ pub(super) struct Requested {
 }
 
 impl Requested {
-    pub(super) fn add(&mut self, spec: &Spec) {
-        self.change(spec, 1);
-    }
-
-    pub(super) fn subtract(&mut self, spec: &Spec) {
-        self.change(spec, -1);
-    }
-
-    fn change(&mut self, spec: &Spec, sign: i64) {
+    /// Adds a pod's requests, or takes them away (`sign` -1).
+    pub(super) fn change(&mut self, spec: &Spec, sign: i64) {
         self.cpu_milli += sign * spec.cpu_milli;
         self.memory += sign * spec.memory;
         self.nonzero_cpu_milli += sign * spec.nonzero_cpu_milli;
@@ -208,9 +198,9 @@ impl Spec {
                 Ok(Spread {
                     selector: LabelSelector::compile(constraint.label_selector.as_ref())?,
                     topology: Topology::new(&constraint.topology_key),
-                    max_skew: i64::from(constraint.max_skew),
+                    max_skew: constraint.max_skew,
                     hard: constraint.when_unsatisfiable == "DoNotSchedule",
-                    min_domains: constraint.min_domains.map(i64::from),
+                    min_domains: constraint.min_domains.unwrap_or(1),
                     honor_affinity: constraint.node_affinity_policy.as_deref() != Some("Ignore"),
                     honor_taints: constraint.node_taints_policy.as_deref() == Some("Honor"),
                 })
@@ -248,8 +238,14 @@ impl Spec {
                 .iter()
                 .flat_map(|container| container.ports.iter().flatten())
                 .filter_map(|port| {
-                    let port = port.host_port.or(host_network.then_some(port.container_port))?;
-                    u16::try_from(port).ok()
+                    let number = port.host_port.or(host_network.then_some(port.container_port))?;
+                    let protocol = match port.protocol.as_deref() {
+                        Some("UDP") => Protocol::Udp,
+                        Some("SCTP") => Protocol::Sctp,
+                        _ => Protocol::Tcp,
+                    };
+                    let address = port.host_ip.as_deref().and_then(|ip| ip.parse().ok());
+                    Some(HostPort { protocol, port: u16::try_from(number).ok()?, address })
                 })
                 .collect(),
             tolerations: spec
@@ -268,7 +264,6 @@ impl Spec {
                 .filter_map(|volume| volume.persistent_volume_claim.as_ref())
                 .map(|claim| claim.claim_name.as_str().into())
                 .collect(),
-            labels: None,
             kubernetes: Arc::new(kubernetes),
         })
     }

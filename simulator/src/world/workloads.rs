@@ -51,6 +51,10 @@ impl Owners {
         self.set_pods.get(set.index()).map_or(&[], Vec::as_slice)
     }
 
+    pub(super) fn pods_of_stateful_set(&self, set: StatefulSetId) -> &[PodId] {
+        self.stateful_pods.get(set.index()).map_or(&[], Vec::as_slice)
+    }
+
     fn list(&mut self, owner: PodOwner) -> Option<&mut Vec<PodId>> {
         let (lists, index) = match owner {
             PodOwner::ReplicaSet(id) => (&mut self.set_pods, id.index()),
@@ -136,19 +140,10 @@ impl World {
             self.mark_budget(budget, cause);
         }
         if !self.pods.exists(id) || self.pods.last(id).finished() {
-            self.release_share(id);
+            self.take_share(id, false);
             self.wake_scheduler(cause);
         }
         self.mark_scan(cause);
-    }
-
-    /// A finished or removed pod no longer takes its node's resources.
-    fn release_share(&mut self, id: PodId) {
-        let Some(node) = self.pods.last(id).node else { return };
-        if std::mem::replace(&mut self.pod_states[id.index()].takes_share, false) {
-            let spec = &self.specs[self.pods.last(id).spec.index()];
-            self.node_states[node.index()].requested.subtract(spec);
-        }
     }
 
     pub(super) fn mark_services_of(&mut self, id: PodId, cause: EntryId) {
