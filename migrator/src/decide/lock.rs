@@ -50,7 +50,12 @@ pub(super) fn released(plan: &Plan, cluster: &ClusterView, now: Timestamp) -> Op
     Some(if lease.holder == plan.boot_id || expires_at <= now {
         written(plan, &"".into(), Some(lease))
     } else {
-        wait_until(expires_at, "lock", format!("the silence of {}, who holds the lock", lease.holder), Poll::Nothing)
+        wait_until(
+            expires_at,
+            "lock",
+            format!("the silence of {}, who holds the lock", lease.holder),
+            Poll::Nothing,
+        )
     })
 }
 
