@@ -18,8 +18,10 @@ use crate::{
     plan::Plan,
     request::Strategy,
     selector::{selects, service_selects},
-    situation::{Balanced, Member, Seat, Side, Situation, Workload, is_excluded, seat_of, shown},
-    view::{Bounds, ClusterView, ObjectName, OwnerKind, Pod, StringMap, TargetState},
+    situation::{
+        Balanced, Member, Seat, Side, Situation, Workload, instance_id, is_excluded, seat_of, shown,
+    },
+    view::{Bounds, ClusterView, ObjectName, OwnerKind, Pod, StringMap, TargetId, TargetState},
 };
 
 /// Why an action may not be carried out.
@@ -146,7 +148,8 @@ fn scaled(s: &Situation<'_>, w: Option<&Workload<'_>>, patch: &Patch, replicas: 
 /// An eviction takes one pod from a released node.
 fn evicted(s: &Situation<'_>, pod: &Pod) -> Option<Refusal> {
     let seat = pod.node.as_deref().and_then(|node| seat_of(&s.seats, node)).map(|at| &s.seats[at])?;
-    if seat.side != Side::Leaving || !s.is_released(seat) {
+    let released = s.is_released(seat) || s.keeps_port_good(seat, pod);
+    if seat.side != Side::Leaving || !released {
         let why = format!("the node of {} is not released", shown(&pod.meta.name));
         return Some(refusal("no_connection_dropped", why));
     }
@@ -266,6 +269,11 @@ fn deployment_scale(s: &Situation<'_>, sibling: &ObjectName, name: &Arc<str>) ->
 fn below_floor(s: &Situation<'_>, gone: &[&Pod], excluded: Option<&Seat<'_>>) -> Option<Refusal> {
     s.balanced.iter().find_map(|b| {
         let planned = b.planned.filter(|planned| !planned.gap)?;
+        let takes_part =
+            gone.iter().any(|pod| serves(b, pod)) || excluded.is_some_and(|seat| reaches(b, seat));
+        if !takes_part {
+            return None;
+        }
         let floor = planned.floor.min(wanted_by_others(s, b));
         let (before, after) = (reachable(s, b, &[], None), reachable(s, b, gone, excluded));
         (after < floor && after < before).then(|| {
@@ -274,6 +282,23 @@ fn below_floor(s: &Situation<'_>, gone: &[&Pod], excluded: Option<&Seat<'_>>) ->
             refusal("capacity_kept", why)
         })
     })
+}
+
+/// Whether a Service selects a pod.
+fn serves(b: &Balanced<'_>, pod: &Pod) -> bool {
+    pod.meta.name.namespace == b.service.meta.name.namespace
+        && service_selects(&b.service.selector, &pod.meta.labels)
+}
+
+/// Whether a Local Service gets flows through this node, to pods that nothing else reaches.
+fn reaches(b: &Balanced<'_>, seat: &Seat<'_>) -> bool {
+    b.service.local
+        && b.groups.iter().flat_map(|group| &group.targets).any(|target| match &target.id {
+            TargetId::Instance(id) => {
+                target.state == TargetState::Healthy && instance_id(seat.node) == Some(&**id)
+            }
+            TargetId::Ip(_) => false,
+        })
 }
 
 /// Endpoints that a Service's path reaches: Ready pods; behind a Local Service those on nodes in service, and with ip
@@ -291,8 +316,7 @@ fn reachable(s: &Situation<'_>, b: &Balanced<'_>, gone: &[&Pod], excluded: Optio
     let everywhere = !b.service.local && b.groups.iter().all(|group| !group.ip_targets);
     let pods = s.cluster.pods.values().filter(|pod| {
         pod.is_ready()
-            && pod.meta.name.namespace == b.service.meta.name.namespace
-            && service_selects(&b.service.selector, &pod.meta.labels)
+            && serves(b, pod)
             && gone.iter().all(|other| other.meta.uid != pod.meta.uid)
             && (everywhere || in_service(pod))
     });

@@ -391,32 +391,34 @@ impl<'a> Situation<'a> {
     pub(crate) fn resets_nobody(&self, member: &Member<'a>, gone: &[&Member<'a>]) -> bool {
         let Some(seat) = self.seat(member).filter(|_| member.pod.is_ready()) else { return true };
         let off = is_excluded(seat.node) && (seat.presence == Presence::Out || self.is_released(seat));
-        off || self
-            .services_of(&member.pod.meta.name.namespace, &member.pod.meta.labels)
-            .filter(|b| b.service.local && b.groups.iter().any(|group| !group.ip_targets))
-            .all(|b| {
-                seat.lodgers.iter().any(|pod| {
-                    pod.is_ready()
-                        && pod.meta.uid != member.pod.meta.uid
-                        && gone.iter().all(|other| other.pod.meta.uid != pod.meta.uid)
-                        && pod.meta.name.namespace == b.service.meta.name.namespace
-                        && service_selects(&b.service.selector, &pod.meta.labels)
-                })
-            })
+        off || self.local_services(member.pod).all(|b| stays_good(b, seat, member.pod, gone))
     }
 
-    /// The side that a target belongs to, with the pods' addresses for ip targets.
+    /// Whether a pod serves a Local Service for which another Ready pod on its node keeps the health-check port good.
+    pub(crate) fn keeps_port_good(&self, seat: &Seat<'a>, pod: &Pod) -> bool {
+        self.local_services(pod).next().is_some()
+            && self.local_services(pod).all(|b| stays_good(b, seat, pod, &[]))
+    }
+
+    /// Load-balanced Services with policy Local and instance targets that select a pod.
+    fn local_services(&self, pod: &Pod) -> impl Iterator<Item = &Balanced<'a>> {
+        self.services_of(&pod.meta.name.namespace, &pod.meta.labels)
+            .filter(|b| b.service.local && b.groups.iter().any(|group| !group.ip_targets))
+    }
+
+    /// The side that a target belongs to, with the pods' addresses for ip targets; `None` for what is no node or pod of
+    /// the cluster any more.
     pub(crate) fn side_of(
         &self,
         target: &Target,
         by_instance: &[(&str, Side)],
         by_ip: &[(&str, Side)],
-    ) -> Side {
+    ) -> Option<Side> {
         let (table, id) = match &target.id {
             TargetId::Instance(id) => (by_instance, id),
             TargetId::Ip(ip) => (by_ip, ip),
         };
-        table.binary_search_by(|(own, _)| (*own).cmp(&**id)).map_or(Side::Elsewhere, |at| table[at].1)
+        table.binary_search_by(|(own, _)| (*own).cmp(&**id)).ok().map(|at| table[at].1)
     }
 
     /// Sides by instance id, sorted for [`Self::side_of`].
@@ -609,6 +611,17 @@ pub(crate) fn instance_id(node: &Node) -> Option<&str> {
 /// Whether a pod belongs to a StatefulSet.
 pub(crate) fn is_stateful(pod: &Pod) -> bool {
     pod.owner.as_ref().is_some_and(|owner| owner.kind == OwnerKind::StatefulSet)
+}
+
+/// Whether a Ready pod of a Service is left on a node without this one and those that are `gone`.
+fn stays_good(b: &Balanced<'_>, seat: &Seat<'_>, pod: &Pod, gone: &[&Member<'_>]) -> bool {
+    seat.lodgers.iter().any(|other| {
+        other.is_ready()
+            && other.meta.uid != pod.meta.uid
+            && gone.iter().all(|member| member.pod.meta.uid != other.meta.uid)
+            && other.meta.name.namespace == b.service.meta.name.namespace
+            && service_selects(&b.service.selector, &other.meta.labels)
+    })
 }
 
 fn workload(deployment: &Deployment) -> Workload<'_> {

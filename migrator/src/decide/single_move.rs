@@ -53,6 +53,7 @@ fn moved(s: &Situation<'_>) -> Progress {
     release::done(s)?;
     scale_back::done(s)?;
     move_rest::done(s)?;
+    surge::shed::all_done(s)?;
     quiet::done(s)?;
     delete::done(s)
 }

@@ -69,12 +69,17 @@ fn coverage(s: &Situation<'_>) -> Coverage {
     let (by_instance, by_ip) = (s.instances(), s.addresses());
     let mut coverage = Coverage::NothingToCover;
     for (b, group) in gated(s) {
+        // Where targets follow the pods, one that moved to a third group serves as well as one on the arriving nodes.
+        let follows_pods = group.ip_targets || b.service.local;
+        let side_of = |t| match s.side_of(t, &by_instance, &by_ip) {
+            Some(Side::Elsewhere) if follows_pods => Some(Side::Arriving),
+            side => side,
+        };
         let healthy = |side: Side| {
             group
                 .targets
                 .iter()
-                .filter(|t| t.state == TargetState::Healthy)
-                .filter(|t| s.side_of(t, &by_instance, &by_ip) == side)
+                .filter(|t| t.state == TargetState::Healthy && side_of(t) == Some(side))
                 .map(|t| if group.cross_zone { "any" } else { &*t.zone })
                 .collect::<Vec<&str>>()
         };
@@ -108,7 +113,7 @@ fn states(
     let new: Vec<String> = group
         .targets
         .iter()
-        .filter(|t| s.side_of(t, by_instance, by_ip) == Side::Arriving)
+        .filter(|t| s.side_of(t, by_instance, by_ip) == Some(Side::Arriving))
         .map(|t| format!("{} {:?}", t.zone, t.state))
         .collect();
     if new.is_empty() { "no new target".to_owned() } else { new.join(", ") }

@@ -85,7 +85,25 @@ fn next_node(s: &Situation<'_>) -> Progress {
     replaced(s)?;
     left_alone(&[first])?;
     let write = excluded(s, first.node);
+    if kernel::objection(s, &write).is_some() {
+        thinned(s, first)?;
+    }
     ControlFlow::Break(Step::Act(vec![Action { phase: "exclude-old", write }]))
+}
+
+/// Several pods of a StatefulSet on a node would all leave with it, more than the Service can spare. All but the last can
+/// go first: while a Ready one stays, the node's health-check port stays good and no flow of another is reset.
+fn thinned(s: &Situation<'_>, seat: &Seat<'_>) -> Progress {
+    let here: Vec<&Member<'_>> =
+        s.strays.iter().filter(|m| m.seat == Some(seat.at) && is_stateful(m.pod)).collect();
+    let controllers = Controllers::of(s, &here);
+    for member in here {
+        let write = Write::Evict { pod: member.pod.meta.name.clone(), uid: member.pod.meta.uid.clone() };
+        if controllers.hold(s, member.pod).is_none() && kernel::objection(s, &write).is_none() {
+            return ControlFlow::Break(Step::Act(vec![Action { phase: "evict", write }]));
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 /// Waits until the pods that took the place of evicted ones are Ready, and their targets healthy.

@@ -17,13 +17,14 @@ use crate::{
     view::Pod,
 };
 
-use super::surge::{surging, wanted};
+use super::surge::{shed, surging, wanted};
 
 /// Whether no old pod is left where it can go.
 pub(super) fn done(s: &Situation<'_>) -> Progress {
-    relieved(s.workloads.iter().flat_map(Workload::moved))?;
+    relieved(s.workloads.iter().filter(|w| shed::surplus(w) == 0).flat_map(Workload::moved))?;
     for system in [false, true] {
         let going: Vec<(&Workload<'_>, Vec<&Member<'_>>)> = surging(s, system)
+            .filter(|w| shed::surplus(w) == 0)
             .map(|w| (w, w.leaving().filter(|m| s.seat(m).is_some_and(|seat| s.is_released(seat))).collect()))
             .filter(|(_, victims): &(_, Vec<_>)| !victims.is_empty())
             .collect();

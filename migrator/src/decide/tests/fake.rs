@@ -44,8 +44,8 @@ pub(crate) struct Fake {
     pub(crate) resets: Vec<String>,
     /// Where not zero, the seed by which about every third action of a step does not happen.
     pub(crate) unreliable: u64,
-    /// New pods that are never Ready.
-    pub(crate) broken: bool,
+    /// Why the scheduler places nothing, while it does not.
+    pub(crate) full: Option<Arc<str>>,
 }
 
 pub(crate) fn text(text: &str) -> Arc<str> {
@@ -82,7 +82,7 @@ impl Fake {
             log: Vec::new(),
             resets: Vec::new(),
             unreliable: 0,
-            broken: false,
+            full: None,
         };
         let bounds = Bounds { min: 1, max: nodes + 2, desired: nodes };
         fake.add_group("blue", bounds, NodeGroupStatus::Active, BTreeMap::new());
@@ -387,6 +387,75 @@ impl Fake {
         self.view.pods.retain(|_, pod| pod.node.as_deref() != Some(node));
     }
 
+    /// An instance is gone, and its group starts another in the same zone.
+    pub(crate) fn fail_node(&mut self, node: &str) {
+        let node = self.view.nodes[node].clone();
+        let zone = node.zone.as_deref().map(|zone| u32::from(zone.as_bytes()[0] - b'a')).unwrap();
+        self.lose_node(&node.meta.name.name);
+        self.serial += 1;
+        let n = (self.serial as u32 + 10) * 3 + zone;
+        let group = node.node_group.clone().unwrap();
+        self.add_node(&group, n, false);
+        self.node_due.insert(text(&format!("{group}-{n}")), self.in_secs(40));
+        let taints = self.aws.node_groups[&group].taints.iter().map(|taint| core::Taint {
+            key: taint.key.to_string(),
+            value: Some(taint.value.to_string()),
+            effect: "NoSchedule".to_owned(),
+            time_added: None,
+        });
+        let own = Arc::make_mut(self.view.nodes.get_mut(&*format!("{group}-{n}")).unwrap());
+        own.taints = Arc::new(taints.collect());
+    }
+
+    /// Somebody else scales a Deployment.
+    pub(crate) fn scale(&mut self, own: &str, replicas: u32) {
+        let version = self.next_version();
+        let deployment = Arc::make_mut(self.view.deployments.get_mut(&name("shop", own)).unwrap());
+        deployment.replicas = replicas;
+        deployment.generation += 1;
+        deployment.meta.resource_version = version;
+    }
+
+    /// Somebody else changes the bounds of an autoscaler.
+    pub(crate) fn rescale(&mut self, own: &str, min: u32, max: u32) {
+        let version = self.next_version();
+        let autoscaler = self.view.horizontal_pod_autoscalers.get_mut(&name("shop", own)).unwrap();
+        let autoscaler = Arc::make_mut(autoscaler);
+        (autoscaler.min, autoscaler.max, autoscaler.meta.resource_version) = (min, max, version);
+    }
+
+    pub(crate) fn fail_group(&mut self, group: &str, issue: &str) {
+        let own = Arc::make_mut(self.aws.node_groups.get_mut(group).unwrap());
+        own.status = NodeGroupStatus::CreateFailed;
+        own.issues = vec![text(issue)];
+        self.group_due.remove(group);
+        self.poll();
+    }
+
+    /// A group that was there before, with its nodes.
+    pub(crate) fn found_group(&mut self, group: &str, nodes: u32) {
+        let bounds = Bounds { min: 1, max: nodes + 2, desired: nodes };
+        self.add_group(group, bounds, NodeGroupStatus::Active, BTreeMap::new());
+        for n in 0..nodes {
+            self.add_node(group, n, true);
+        }
+    }
+
+    /// A pod of a Job, or of nobody.
+    pub(crate) fn lone_pod(&mut self, own: &str, job: Option<&str>) {
+        let meta = self.meta(name("shop", own), app(own));
+        let owner = job.map(|job| Owner { kind: OwnerKind::Job, name: text(job), uid: text(job) });
+        let pod = Pod { node: Some(text("blue-0")), phase: PodPhase::Running, ..pod(meta, owner, 30) };
+        let pod = Pod { ready_since: Some(self.now), ..pod };
+        self.view.pods.insert(pod.meta.name.clone(), Arc::new(pod));
+    }
+
+    /// A pod is gone at once.
+    pub(crate) fn lose_pod(&mut self, pod: &ObjectName) {
+        self.view.pods.remove(pod);
+        self.pod_due.remove(pod);
+    }
+
     fn nodes(&mut self) {
         let now = self.now;
         for (node, _) in self.node_due.clone().into_iter().filter(|(_, at)| *at <= now) {
@@ -533,14 +602,15 @@ impl Fake {
                 .nodes
                 .values()
                 .filter(|node| node.ready && node.taints.is_empty() && !node.unschedulable)
+                .filter(|_| self.full.is_none())
                 .min_by_key(|node| load(node))
                 .map(|node| node.meta.name.name.clone());
             let due = self.in_secs(10);
             let own = Arc::make_mut(self.view.pods.get_mut(&pod).unwrap());
-            own.unschedulable = node.is_none().then(|| text("no node fits"));
+            own.unschedulable = node.is_none().then(|| self.full.clone().unwrap_or(text("no node fits")));
             own.node = node;
             own.phase = PodPhase::Running;
-            if own.node.is_some() && !self.broken {
+            if own.node.is_some() {
                 self.pod_due.insert(pod, due);
             }
         }
@@ -616,6 +686,11 @@ impl Fake {
                     wanted.insert(id, (node.zone.clone().unwrap(), healthy));
                 }
             }
+            // Instances that are gone leave on their own.
+            group.targets.retain(|target| match &target.id {
+                TargetId::Instance(id) => self.view.nodes.contains_key(&id[2..]),
+                TargetId::Ip(_) => true,
+            });
             for target in &mut group.targets {
                 let key = (arn.clone(), format!("{:?}", target.id));
                 let due = self.target_due.get(&key).copied();

@@ -1,4 +1,4 @@
-use super::fake::{Fake, name, request};
+use super::fake::{Fake, name, request, text};
 use crate::{
     action::{Outcome, Step},
     decide::decide,
@@ -235,4 +235,255 @@ fn a_rollback_from_any_decision_leaves_everything_as_it_was() {
             }
         }
     }
+}
+
+/// Every third distinct decision of a migration, as a copy of the cluster just after it.
+fn moments(cluster: &Fake, plan: &Plan) -> Vec<(String, Fake)> {
+    let mut fake = cluster.clone();
+    let mut moments: Vec<(String, Fake)> = Vec::new();
+    while fake.step(plan).is_none() {
+        let last = format!("after {}: {}", fake.log.len(), fake.log.last().unwrap());
+        if !last.contains("hold lease") && moments.last().is_none_or(|(title, _)| *title != last) {
+            moments.push((last, fake.clone()));
+        }
+    }
+    moments
+}
+
+#[test]
+fn a_lost_pod_or_node_at_any_decision_is_made_up_for() {
+    for (title, cluster) in clusters() {
+        let before = lasting(&cluster.view);
+        let plan = planned(&cluster, Strategy::SingleMove);
+        for (moment, fake) in moments(&cluster, &plan) {
+            let pods: Vec<_> =
+                fake.view.pods.keys().filter(|pod| &*pod.namespace == "shop").cloned().collect();
+            let nodes: Vec<_> = fake.view.nodes.keys().cloned().collect();
+            for at in 0..pods.len() + nodes.len() {
+                let mut branch = fake.clone();
+                branch.resets.clear();
+                let lost = if at < pods.len() {
+                    branch.lose_pod(&pods[at]);
+                    pods[at].name.clone()
+                } else {
+                    branch.fail_node(&nodes[at - pods.len()]);
+                    nodes[at - pods.len()].clone()
+                };
+                let title = format!("{title}, {moment}, without {lost}");
+                assert_eq!(run(&mut branch, &plan), Outcome::Migrated, "{title}\n{}", tail(&branch));
+                assert_migrated(&title, &branch, &before);
+                assert_eq!(branch.resets, Vec::<String>::new(), "{title}\n{}", tail(&branch));
+            }
+        }
+    }
+}
+
+/// A cluster with one Local Service, just before old pods are let go.
+fn local() -> Fake {
+    clusters().swap_remove(0).1
+}
+
+fn until(fake: &mut Fake, plan: &Plan, line: &str) {
+    while !fake.log.iter().any(|own| own.contains(line)) {
+        assert!(fake.step(plan).is_none(), "{line} does not happen\n{}", tail(fake));
+    }
+}
+
+#[test]
+fn a_scale_that_somebody_else_changes_is_theirs() {
+    for (step, replicas) in [("surge-user", 5), ("exclude-old", 5), ("scale-back-user", 3)] {
+        let mut fake = local();
+        let plan = planned(&fake, Strategy::SingleMove);
+        until(&mut fake, &plan, step);
+        for _ in 0..10 {
+            fake.tick();
+        }
+        fake.scale("web", replicas);
+        let title = format!("{replicas} after {step}");
+        assert_eq!(run(&mut fake, &plan), Outcome::Migrated, "{title}\n{}", tail(&fake));
+        let deployment = &fake.view.deployments[&name("shop", "web")];
+        assert_eq!(deployment.replicas, replicas, "{title}: their value stands\n{}", tail(&fake));
+        assert!(!deployment.meta.annotations.contains_key(ANNOTATION), "{title}");
+        let journal = Journal::read(fake.view.journal.as_ref().unwrap()).unwrap();
+        assert!(journal.notes.contains("replicas of Deployment shop/web"), "{title}: {:?}", journal.notes);
+    }
+}
+
+#[test]
+fn a_scale_that_leaves_a_zone_bare_stops_the_migration_instead_of_being_overwritten() {
+    let mut fake = local();
+    let plan = planned(&fake, Strategy::SingleMove);
+    until(&mut fake, &plan, "admit");
+    // The youngest go first: a new pod, and with it the only one of its zone.
+    fake.scale("web", 3);
+    let Outcome::Stopped(reason) = run(&mut fake, &plan) else { panic!("{}", tail(&fake)) };
+    assert!(reason.contains("a new target of shop/web in zone"), "{reason}");
+    assert_eq!(fake.view.deployments[&name("shop", "web")].replicas, 3);
+}
+
+#[test]
+fn bounds_of_an_autoscaler_that_somebody_else_changes_are_theirs() {
+    let mut fake = clusters().swap_remove(4).1;
+    let plan = planned(&fake, Strategy::SingleMove);
+    until(&mut fake, &plan, "admit");
+    fake.rescale("web", 4, 9);
+    assert_eq!(run(&mut fake, &plan), Outcome::Migrated, "{}", tail(&fake));
+    let autoscaler = &fake.view.horizontal_pod_autoscalers[&name("shop", "web")];
+    assert_eq!((autoscaler.min, autoscaler.max), (4, 9));
+    assert!(!autoscaler.meta.annotations.contains_key(ANNOTATION));
+}
+
+#[test]
+fn a_paused_migration_keeps_the_lock_and_goes_on_when_resumed() {
+    let mut fake = local();
+    let before = lasting(&fake.view);
+    let plan = planned(&fake, Strategy::SingleMove);
+    until(&mut fake, &plan, "surge-user");
+    ask(&mut fake, Event::Paused);
+    let writes = |fake: &Fake| fake.log.iter().filter(|line| !line.starts_with("lock")).count();
+    let before_pause = writes(&fake);
+    for _ in 0..500 {
+        assert_eq!(fake.step(&plan), None);
+    }
+    assert_eq!(writes(&fake), before_pause, "nothing but the lock is written");
+    ask(&mut fake, Event::Resumed);
+    assert_eq!(run(&mut fake, &plan), Outcome::Migrated);
+    assert_migrated("paused", &fake, &before);
+}
+
+#[test]
+fn a_pod_that_finds_no_node_stops_the_migration_with_the_reason_and_a_rollback_cleans_up() {
+    let mut fake = local();
+    let before = lasting(&fake.view);
+    let plan = planned(&fake, Strategy::SingleMove);
+    fake.full = Some(text("0/4 nodes are available: 2 Insufficient cpu"));
+    let outcome = run(&mut fake, &plan);
+    let Outcome::Stopped(reason) = outcome else { panic!("{outcome:?}") };
+    assert!(reason.contains("Insufficient cpu") && reason.starts_with("surge"), "{reason}");
+    assert!(fake.view.lease.as_ref().unwrap().holder.is_empty(), "the lock is free for whoever resumes");
+    assert_eq!(run(&mut fake, &plan), Outcome::Stopped(reason), "running again changes nothing");
+
+    ask(&mut fake, Event::RollbackRequested);
+    assert_eq!(run(&mut fake, &plan), Outcome::RolledBack, "{}", tail(&fake));
+    assert_rolled_back("full", &fake, &before);
+}
+
+#[test]
+fn a_group_that_cannot_be_created_stops_the_migration() {
+    let mut fake = local();
+    let plan = planned(&fake, Strategy::SingleMove);
+    until(&mut fake, &plan, "create group green");
+    fake.fail_group("green", "NodeCreationFailure");
+    let Outcome::Stopped(reason) = run(&mut fake, &plan) else { panic!("{}", tail(&fake)) };
+    assert_eq!(reason, "node group green is CreateFailed: NodeCreationFailure");
+}
+
+#[test]
+fn an_old_group_that_is_kept_stays_empty_and_closed() {
+    let mut fake = local();
+    let plan = Plan { keep_group: true, ..planned(&fake, Strategy::SingleMove) };
+    assert_eq!(run(&mut fake, &plan), Outcome::Migrated);
+    let blue = &fake.aws.node_groups["blue"];
+    assert_eq!(
+        (blue.bounds.min, blue.bounds.max, blue.taints.len()),
+        (1, 4, 1),
+        "free to shrink, closed to pods"
+    );
+    for node in fake.view.nodes.values() {
+        let left = node.node_group.as_deref() == Some("blue");
+        assert_eq!(node.meta.labels.contains_key(EXCLUDE), left);
+        assert_eq!(!node.taints.is_empty(), left);
+    }
+}
+
+#[test]
+fn a_group_that_is_adopted_is_neither_created_nor_deleted() {
+    let asked = Request { adopt: true, ..request(Strategy::SingleMove) };
+    let adopting = || {
+        let mut fake = local();
+        fake.found_group("green", 2);
+        for _ in 0..20 {
+            fake.tick();
+        }
+        fake.poll();
+        fake
+    };
+    let mut fake = adopting();
+    let plan = Plan::new("p1", "boot-1", &asked, &fake.view, fake.now);
+    assert_eq!(run(&mut fake, &plan), Outcome::Migrated, "{}", tail(&fake));
+    assert!(!fake.log.iter().any(|line| line.contains("create")));
+
+    let mut fake = adopting();
+    until(&mut fake, &plan, "exclude-old");
+    ask(&mut fake, Event::RollbackRequested);
+    assert_eq!(run(&mut fake, &plan), Outcome::RolledBack, "{}", tail(&fake));
+    let green = &fake.aws.node_groups["green"];
+    assert_eq!((green.bounds.min, green.bounds.max, green.taints.len()), (1, 4, 0));
+    assert_clean("adopted", &fake.view);
+}
+
+#[test]
+fn let_go_before_holds_pods_until_the_contract_has_ended() {
+    let mut asked = request(Strategy::SingleMove);
+    asked.settings.let_go = LetGo::Before;
+    let mut fake = local();
+    let plan = Plan::new("p1", "boot-1", &asked, &fake.view, fake.now);
+    until(&mut fake, &plan, "release journal");
+    let released = fake.now;
+    until(&mut fake, &plan, "scale-back-user Deployment web");
+    // Released when the targets have been gone for 300 s; the contract is the grace period of 600 s less 5 s.
+    assert!(fake.now.duration_since(released).as_secs() >= 300 + 595, "{}", tail(&fake));
+}
+
+#[test]
+fn pods_of_jobs_get_time_to_finish_and_bare_pods_are_evicted() {
+    let mut fake = Fake::new(2).deployment("shop", "web", 1, 30);
+    fake.lone_pod("bare", None);
+    fake.lone_pod("batch-1", Some("batch"));
+    let plan = planned(&fake, Strategy::SingleMove);
+    let start = fake.now;
+    until(&mut fake, &plan, "evict bare");
+    until(&mut fake, &plan, "evict batch-1");
+    assert!(fake.now.duration_since(start).as_secs() > 1800, "the Job had its patience");
+    assert_eq!(run(&mut fake, &plan), Outcome::Migrated, "{}", tail(&fake));
+}
+
+#[test]
+fn a_lock_that_somebody_else_holds_is_waited_for_and_one_that_is_lost_is_not_used() {
+    let mut fake = local();
+    let plan = planned(&fake, Strategy::SingleMove);
+    until(&mut fake, &plan, "surge-user");
+    let other = Plan { boot_id: "boot-2".into(), ..plan.clone() };
+    let Step::Wait(wait) = decide(&other, &fake.view, fake.now) else { panic!("acts without the lock") };
+    assert_eq!(wait.for_what.phase, "lock");
+    fake.now = wait.until.unwrap();
+    assert_eq!(fake.step(&other), None, "takes over a silent lock");
+    let Step::Wait(wait) = decide(&plan, &fake.view, fake.now) else { panic!("acts without the lock") };
+    assert_eq!(wait.for_what.what, "the silence of boot-2, who holds the lock");
+}
+
+#[test]
+fn a_migration_that_has_not_ended_keeps_another_from_beginning() {
+    let mut fake = local();
+    let plan = planned(&fake, Strategy::SingleMove);
+    until(&mut fake, &plan, "surge-user");
+    let other = Plan::new("p2", "boot-2", &request(Strategy::SingleMove), &fake.view, fake.now);
+    let step = decide(&other, &fake.view, fake.now);
+    let text = "migration p1 is running and must end first".to_owned();
+    assert_eq!(step, Step::Finished(Outcome::Stopped(text)));
+    assert_eq!(run(&mut fake, &plan), Outcome::Migrated);
+    assert!(matches!(decide(&other, &fake.view, fake.now), Step::Act(_)), "a tombstone keeps nobody");
+    assert_eq!(decide(&plan, &fake.view, fake.now), Step::Finished(Outcome::Migrated), "a plan id runs once");
+}
+
+#[test]
+fn statefulsets_that_share_a_node_move_one_pod_at_a_time() {
+    let mut fake = Fake::new(2)
+        .stateful_set("shop", "db", 4, 60)
+        .budget("shop", "db", "1")
+        .service("shop", "db", true, false);
+    let plan = planned(&fake, Strategy::SingleMove);
+    assert_eq!(plan.services[0].floor, 3);
+    assert_eq!(run(&mut fake, &plan), Outcome::Migrated, "{}", tail(&fake));
+    assert_eq!(fake.resets, Vec::<String>::new());
 }

@@ -9,11 +9,14 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    action::{Action, Step},
-    situation::{Member, Progress, Seat, Situation, Workload, is_cheap, is_excluded},
+    action::{Action, Poll, Step},
+    kernel,
+    situation::{
+        Member, Progress, Seat, Situation, TARGET_POLL, Workload, is_cheap, is_excluded, shown, wait,
+    },
 };
 
-use super::{super::scale_back, surging, wanted};
+use super::{super::scale_back, surging, wanted, zones};
 
 /// Whether no workload of this tier has more replicas than it needs.
 pub(super) fn done(s: &Situation<'_>, system: bool) -> Progress {
@@ -28,7 +31,7 @@ pub(super) fn done(s: &Situation<'_>, system: bool) -> Progress {
             continue;
         }
         let stays = |m: &&Member<'_>| !victims.iter().any(|v| v.pod.meta.uid == m.pod.meta.uid);
-        scale_back::relieved(w.moved().filter(stays))?;
+        scale_back::relieved(w.pods.iter().filter(stays))?;
         scale_back::cheapened(s, "shed", victims.iter().copied())?;
         // One that is not Ready goes before any other, whatever the costs, and serves nobody as long as that is so.
         if victims.iter().any(|member| member.pod.is_ready()) {
@@ -36,9 +39,23 @@ pub(super) fn done(s: &Situation<'_>, system: bool) -> Progress {
             scale_back::costs_seen(s, "shed", names)?;
         }
         let write = w.scaled(s.plan, wanted(w));
+        if kernel::objection(s, &write).is_some() {
+            // What it misses (a node to be admitted, say) comes with the steps that follow.
+            continue;
+        }
         return ControlFlow::Break(Step::Act(vec![Action { phase: "shed", write }]));
     }
     ControlFlow::Continue(())
+}
+
+/// Whether nothing is left to shed: the last chance before the group that is left goes.
+pub(crate) fn all_done(s: &Situation<'_>) -> Progress {
+    let Some(w) = s.workloads.iter().find(|w| w.by_eviction.is_none() && surplus(w) > 0) else {
+        return ControlFlow::Continue(());
+    };
+    let what = format!("{} to lose what it has too many", shown(&w.deployment.meta.name));
+    let seen = format!("{} more than needed", surplus(w));
+    ControlFlow::Break(wait("shed", what, seen, "none", Poll::Targets(TARGET_POLL)))
 }
 
 /// Nodes on the arriving side that are released although they stay, because a pod there is one too many.
@@ -56,7 +73,7 @@ pub(crate) fn designated<'s, 'a>(s: &'s Situation<'a>) -> Vec<&'s Seat<'a>> {
 }
 
 /// How many replicas are asked for beyond what is needed.
-fn surplus(w: &Workload<'_>) -> usize {
+pub(crate) fn surplus(w: &Workload<'_>) -> usize {
     w.asked().saturating_sub(wanted(w)) as usize
 }
 
@@ -66,9 +83,23 @@ fn victims<'s, 'a>(s: &'s Situation<'a>, w: &'s Workload<'a>) -> Vec<&'s Member<
     let mut candidates: Vec<&Member<'_>> = w.moved().collect();
     candidates.sort_by_key(|m| (m.seat.is_some(), m.pod.is_ready(), !is_cheap(m.pod)));
     for member in candidates {
-        if victims.len() < surplus(w) && s.resets_nobody(member, &victims) {
+        let enough = victims.len() >= surplus(w);
+        if !enough && s.resets_nobody(member, &victims) && !bares_zone(s, w, member, &victims) {
             victims.push(member);
         }
     }
     victims
+}
+
+/// Whether the end of a pod leaves its zone with fewer pods than its load balancer needs there: as many as are still to
+/// be replaced, and one.
+fn bares_zone<'a>(s: &Situation<'a>, w: &Workload<'a>, member: &Member<'a>, gone: &[&Member<'a>]) -> bool {
+    let Some(here) = zone_of(s, member).filter(|_| zones::is_zonal(s, w)) else { return false };
+    let going = gone.iter().filter(|m| zone_of(s, m) == Some(here)).count();
+    let left = zones::pods_in(s, w, here, false) as usize - going;
+    left <= (zones::pods_in(s, w, here, true) as usize).max(1)
+}
+
+fn zone_of<'a>(s: &Situation<'a>, member: &Member<'a>) -> Option<&'a str> {
+    s.seat(member).and_then(|seat| seat.node.zone.as_deref())
 }

@@ -5,12 +5,12 @@
 //! nodes of the other zones are cordoned, with a mark, while the replacements for one zone are scheduled. Which zones are
 //! done is read from where the new pods are.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use crate::{
     action::{Action, Change, Kind, Poll, Step, Write},
     marks::{Changed, Marks},
-    situation::{Progress, Side, Situation, Workload, patch, shown, wait},
+    situation::{Progress, Side, Situation, Workload, later, patch, shown, wait},
     view::Node,
 };
 
@@ -24,11 +24,12 @@ pub(super) fn placed(s: &Situation<'_>, system: bool) -> Progress {
         let theirs = system && super::is_settled(s, system);
         return if theirs { ControlFlow::Continue(()) } else { uncordoned(s) };
     };
-    if let Some(w) = needy.iter().find(|w| !w.is_converged() || w.pods.iter().any(|m| m.seat.is_none())) {
+    if let Some(w) = needy.iter().find(|w| !w.is_converged() || unplaced(w) > 0) {
         return ControlFlow::Break(scheduling(w, zone));
     }
     cordoned_but(s, zone)?;
     let phase = if system { "surge-system" } else { "surge-user" };
+    noted(s, phase, zone, &lacking)?;
     let actions = lacking
         .into_iter()
         .map(|(w, pods)| Action { phase, write: w.scaled(s.plan, w.asked() + pods) })
@@ -37,41 +38,69 @@ pub(super) fn placed(s: &Situation<'_>, system: bool) -> Progress {
 }
 
 /// Whether the zone of a workload's pods matters to a load balancer.
-fn is_zonal(s: &Situation<'_>, w: &Workload<'_>) -> bool {
+pub(super) fn is_zonal(s: &Situation<'_>, w: &Workload<'_>) -> bool {
     s.services_of(&w.deployment.meta.name.namespace, &w.deployment.template_labels)
         .any(|b| b.groups.iter().any(|group| !group.cross_zone && (group.ip_targets || b.service.local)))
 }
 
+/// A workload's pods in a zone, on nodes that are left or on others.
+pub(super) fn pods_in(s: &Situation<'_>, w: &Workload<'_>, zone: &str, leaving: bool) -> u32 {
+    let here = w
+        .pods
+        .iter()
+        .filter(|m| m.leaving == leaving)
+        .filter(|m| s.seat(m).is_some_and(|seat| seat.node.zone.as_deref() == Some(zone)));
+    u32::try_from(here.count()).unwrap_or(u32::MAX)
+}
+
 /// The first zone, by name, that has arriving nodes and fewer new pods than old ones; with what each workload lacks
-/// there. No more than the surge allows in all: a pod that was scheduled elsewhere is not made up for.
+/// there.
 fn first_gap<'s, 'a>(
     s: &'s Situation<'a>,
     needy: &[&'s Workload<'a>],
 ) -> Option<(&'a str, Vec<(&'s Workload<'a>, u32)>)> {
-    let reachable: BTreeMap<&str, ()> =
-        s.side(Side::Arriving).filter_map(|seat| Some((seat.node.zone.as_deref()?, ()))).collect();
-    reachable.into_keys().find_map(|zone| {
-        let lacking: Vec<_> = needy
-            .iter()
-            .filter_map(|w| {
-                let here = |leaving: bool| {
-                    w.pods
-                        .iter()
-                        .filter(|m| m.leaving == leaving)
-                        .filter(|m| s.seat(m).is_some_and(|seat| seat.node.zone.as_deref() == Some(zone)))
-                        .count()
-                };
-                let room = super::wanted(w).saturating_sub(w.asked());
-                let unplaced = w.pods.iter().filter(|m| m.seat.is_none()).count();
-                let gap = here(true).saturating_sub(here(false));
-                let gap = u32::try_from(gap).unwrap_or(u32::MAX);
-                // While one is being scheduled it counts as room, so that its zone stays the one being filled.
-                let lacks = gap.min(room + u32::try_from(unplaced).unwrap_or(u32::MAX));
-                (lacks > 0).then_some((*w, lacks))
-            })
-            .collect();
+    if needy.is_empty() {
+        return None;
+    }
+    let zones: BTreeSet<&str> = s.side(Side::Arriving).filter_map(|seat| seat.node.zone.as_deref()).collect();
+    zones.into_iter().find_map(|zone| {
+        let lacking: Vec<_> =
+            needy.iter().map(|w| (*w, lacks(s, w, zone))).filter(|(_, lacks)| *lacks > 0).collect();
         (!lacking.is_empty()).then_some((zone, lacking))
     })
+}
+
+/// What a workload lacks in a zone. Usually within its surge. A pod that was scheduled elsewhere, because its node was
+/// not there at that moment, is made up for, and the one too many is shed; but only for so long, because a node of
+/// another group may take it, and would take the next one too.
+fn lacks(s: &Situation<'_>, w: &Workload<'_>, zone: &str) -> u32 {
+    let gap = pods_in(s, w, zone, true).saturating_sub(pods_in(s, w, zone, false));
+    // While one is being scheduled it counts as room, so that its zone stays the one being filled.
+    let room = super::wanted(w).saturating_sub(w.asked()) + unplaced(w);
+    if gap == 0 || room > 0 {
+        return gap.min(room);
+    }
+    let since = s.mark(&retried(w, zone)).map(|mark| mark.since_at);
+    let over = since.is_some_and(|since_at| later(since_at, s.plan.settings.patience) <= s.now);
+    if over { 0 } else { gap }
+}
+
+/// Notes since when a workload gets pods beyond its surge for a zone.
+fn noted(s: &Situation<'_>, phase: &'static str, zone: &str, lacking: &[(&Workload<'_>, u32)]) -> Progress {
+    for (w, pods) in lacking {
+        if w.asked() + pods > super::wanted(w) {
+            s.since(phase, &retried(w, zone), Vec::new())?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+fn retried(w: &Workload<'_>, zone: &str) -> String {
+    format!("zone-{zone}/{}", shown(&w.deployment.meta.name))
+}
+
+fn unplaced(w: &Workload<'_>) -> u32 {
+    u32::try_from(w.pods.iter().filter(|m| m.seat.is_none()).count()).unwrap_or(u32::MAX)
 }
 
 /// Cordons the arriving nodes of other zones and opens those of this one, as far as they are ours to open.
@@ -123,7 +152,7 @@ pub(crate) fn open(node: &Node) -> Write {
 }
 
 fn scheduling(w: &Workload<'_>, zone: &str) -> Step {
-    let unplaced = w.pods.iter().filter(|m| m.seat.is_none()).count();
+    let unplaced = unplaced(w);
     let stuck = w.pods.iter().find_map(|m| m.pod.unschedulable.as_deref());
     let seen = match stuck {
         Some(why) => format!("{unplaced} without a node: {why}"),
