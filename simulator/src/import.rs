@@ -39,6 +39,15 @@ pub const FILE_BYTES_MAX: u64 = 1 << 30;
 /// It also bounds what YAML aliases can expand to, because what they stand for is counted.
 pub const OBJECT_BYTES_MAX: usize = 8 << 20;
 
+/// Most objects of a file.
+///
+/// Kubernetes supports 150 000 pods; with their ReplicaSets, EndpointSlices and the like a full cluster stays below this.
+/// Objects without content are small in the file and large once understood: the limit keeps those below 2 GiB.
+pub const OBJECTS_MAX: usize = 300_000;
+
+/// Most documents of a file, empty ones included. Beyond [`OBJECTS_MAX`] they can only be empty, which a few may be.
+pub const DOCUMENTS_MAX: usize = 1_000_000;
+
 /// Deepest nesting of maps and sequences inside one document.
 ///
 /// Schemas inside custom resource definitions, the deepest objects met in practice, stay below 60. `serde_json` itself
@@ -201,7 +210,7 @@ impl Item<'_> {
         serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let line_column = locate::field(self.file, &self.place, error.path()).or(self.place.line_column);
             ImportError::Field {
-                place: Place { line_column, ..self.place.clone() },
+                place: Place { line_column, ..self.place.clone() }.into(),
                 object: object.to_string(),
                 field: error.path().to_string(),
                 what: error::plain(error.inner()),
@@ -246,8 +255,15 @@ impl Gathered {
             name: header.name.clone(),
         };
         if let Some(first) = self.seen.get(&identity) {
-            let (place, object) = (item.place, header.to_string());
-            return Err(ImportError::Duplicate { place, object, first: first.clone() });
+            let (place, object) = (item.place.into(), header.to_string());
+            return Err(ImportError::Duplicate { place, object, first: first.clone().into() });
+        }
+        if self.objects.len() == OBJECTS_MAX {
+            return Err(ImportError::Shape {
+                place: item.place.into(),
+                what: format!("more than {OBJECTS_MAX} objects"),
+                mend: "export fewer kinds (Events and Secrets are not needed)",
+            });
         }
         let typed = typed::parse(&item, &header)?;
         self.seen.insert(identity, item.place);

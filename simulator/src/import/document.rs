@@ -76,7 +76,7 @@ impl<'a> Document<'a> {
         let mut text = json_text(value);
         if !text.starts_with('{') {
             let what = "item that is not an object".to_owned();
-            return Err(ImportError::Shape { place, what, mend: AS_EXPORTED });
+            return Err(ImportError::Shape { place: place.into(), what, mend: AS_EXPORTED });
         }
         // The items of a PodList, unlike those of a List, do not repeat what they are.
         if let (Some(kind), Some(api_version)) = (&self.kind, &self.api_version)
@@ -102,11 +102,11 @@ impl<'a> Document<'a> {
             (Some(_), Some(kind)) if kind.ends_with("List") => Ok(()),
             (Some(_), Some(kind)) => Err(ImportError::Shape {
                 what: format!("{kind} with items, but its kind does not end in List"),
-                place: self.place,
+                place: self.place.into(),
                 mend: AS_EXPORTED,
             }),
             (Some(_), None) | (None, Some("List")) => Err(ImportError::Shape {
-                place: self.place,
+                place: self.place.into(),
                 what: "list without kind or without items".to_owned(),
                 mend: "the file was probably cut off: export it again",
             }),

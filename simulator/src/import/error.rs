@@ -17,8 +17,9 @@ pub struct Place {
 }
 
 impl Place {
-    pub(super) fn line(file: &str, line: usize, column: usize) -> Place {
-        Place { file: file.to_owned(), line_column: Some((line, column)), ..Place::default() }
+    /// Boxed, as errors carry it: results should not be as large as their rarest part.
+    pub(super) fn line(file: &str, line: usize, column: usize) -> Box<Place> {
+        Box::new(Place { file: file.to_owned(), line_column: Some((line, column)), ..Place::default() })
     }
 }
 
@@ -91,13 +92,13 @@ pub enum ImportError {
     #[error("{place}: is not UTF-8 text: give the YAML or JSON that kubectl printed, not compressed")]
     NotUtf8 {
         /// The first bad byte; columns count bytes.
-        place: Place,
+        place: Box<Place>,
     },
     /// Text that is not YAML, or not JSON.
     #[error("{place}: {what}: correct this place, or export the file again if it was cut off")]
     Syntax {
         /// Where the parser stopped.
-        place: Place,
+        place: Box<Place>,
         /// What it says.
         what: String,
     },
@@ -105,7 +106,7 @@ pub enum ImportError {
     #[error("{place}: {what}: {mend}")]
     Shape {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// What is wrong.
         what: String,
         /// What to do about it.
@@ -115,7 +116,7 @@ pub enum ImportError {
     #[error("{place}: {object}: {field}: {what}: correct the field, or export the object again")]
     Field {
         /// The object's place.
-        place: Place,
+        place: Box<Place>,
         /// Kind, namespace and name, as far as known.
         object: String,
         /// Path to the field, for example `spec.containers[0].image`.
@@ -127,11 +128,11 @@ pub enum ImportError {
     #[error("{place}: {object}: was already given at {first}: keep one of the two")]
     Duplicate {
         /// Place of the second.
-        place: Place,
+        place: Box<Place>,
         /// Kind, namespace and name.
         object: String,
         /// Place of the first.
-        first: Place,
+        first: Box<Place>,
     },
 }
 

@@ -28,7 +28,7 @@ impl fmt::Display for Header {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct Found {
     api_version: Option<String>,
     kind: Option<String>,
@@ -40,7 +40,7 @@ struct Found {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct Metadata {
     name: Option<String>,
     namespace: Option<String>,
@@ -52,6 +52,7 @@ struct Metadata {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct ManagedField {
     time: Option<Timestamp>,
 }
@@ -66,7 +67,7 @@ struct Spec {
 pub(super) fn read(item: &Item<'_>) -> Result<Header, ImportError> {
     let found: Found = item.read(&"object")?;
     let missing = |what: &str| ImportError::Shape {
-        place: item.place.clone(),
+        place: item.place.clone().into(),
         what: format!("object without {what}"),
         mend: "give whole objects, as `kubectl get -o yaml` prints them",
     };

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::document::{AS_EXPORTED, Document, Fault, push_text, within_limit};
 use super::error::plain;
@@ -15,21 +15,59 @@ use super::{DEPTH_MAX, ImportError, Place, Sink};
 
 /// Hands every object of `text` to `sink`.
 pub(super) fn read(file: &str, text: &str, sink: Sink<'_>) -> Result<(), ImportError> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let mut number = 0;
-    // `end` is the way to ask whether anything but blanks is left; it consumes no more than those.
-    while json.end().is_err() {
-        number += 1;
-        let mut document = Document::new(file, text, number, None);
+    let mut at = Position { offset: 0, line: 1, column: 1 };
+    for number in 1.. {
+        let blanks = text[at.offset..].bytes().take_while(|byte| b" \t\r\n".contains(byte)).count();
+        at.pass(text, blanks);
+        if at.offset == text.len() {
+            break;
+        }
+        // A parser for each document: asked for its position, it counts lines from its beginning, which would take the
+        // square of the file's length.
+        let mut json = serde_json::Deserializer::from_str(&text[at.offset..]);
+        let mut document = Document::new(file, text, number, Some((at.line, at.column)));
         let refusals = Refusals::default();
         let root = Root { document: &mut document, sink, refusals: &refusals };
         match root.deserialize(&mut json) {
             Ok(Shape::Object) => document.finish(sink)?,
             Ok(Shape::Sequence) => {}
-            Err(error) => return Err(refusals.explain(file, &error)),
+            Err(error) => return Err(refusals.explain(file, at, &error)),
         }
+        at.pass(text, json.into_iter::<IgnoredAny>().byte_offset());
     }
     Ok(())
+}
+
+/// A place in the text; line and column count from 1.
+#[derive(Clone, Copy)]
+struct Position {
+    offset: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    /// Goes on by so many bytes.
+    fn pass(&mut self, text: &str, bytes: usize) {
+        let passed = &text.as_bytes()[self.offset..self.offset + bytes];
+        self.offset += bytes;
+        match passed.iter().rposition(|&byte| byte == b'\n') {
+            Some(last) => {
+                self.line += passed.iter().filter(|&&byte| byte == b'\n').count();
+                self.column = bytes - last;
+            }
+            None => self.column += bytes,
+        }
+    }
+
+    /// Where something is that a parser which began here puts on this line and column.
+    fn plus(self, line: usize, column: usize) -> (usize, usize) {
+        let first = line <= 1;
+        (
+            self.line + line.saturating_sub(1),
+            if first { self.column + column.saturating_sub(1) } else { column },
+        )
+    }
 }
 
 /// Why reading was ended by us: `serde` carries a message through its errors, but no value.
@@ -50,8 +88,9 @@ impl Refusals {
         E::custom("refused")
     }
 
-    fn explain(self, file: &str, error: &serde_json::Error) -> ImportError {
-        let place = Place::line(file, error.line(), error.column());
+    fn explain(self, file: &str, began: Position, error: &serde_json::Error) -> ImportError {
+        let (line, column) = began.plus(error.line(), error.column());
+        let place = Place::line(file, line, column);
         match (self.refused.into_inner(), self.fault.into_inner()) {
             (Some(refused), _) => refused,
             (None, Some((what, mend))) => ImportError::Shape { place, what, mend },

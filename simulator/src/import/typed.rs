@@ -95,7 +95,7 @@ pub(super) fn parse(item: &Item<'_>, header: &Header) -> Result<Typed, ImportErr
     };
     if namespaced && header.namespace.is_none() {
         return Err(ImportError::Shape {
-            place: item.place.clone(),
+            place: item.place.clone().into(),
             what: format!("{header} has no metadata.namespace"),
             mend: "add it (`default`, if kubectl would have used that)",
         });

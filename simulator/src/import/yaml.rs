@@ -13,14 +13,14 @@ use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError,
 
 use super::document::{AS_EXPORTED, Document, push_text, within_limit};
 use super::json::close;
-use super::{DEPTH_MAX, ImportError, OBJECT_BYTES_MAX, Place, Sink};
+use super::{DEPTH_MAX, DOCUMENTS_MAX, ImportError, OBJECT_BYTES_MAX, Place, Sink};
 
 /// Hands every object of `text` to `sink`.
 pub(super) fn read<'a>(file: &'a str, text: &'a str, sink: Sink<'_>) -> Result<(), ImportError> {
     let mut options = serde_saphyr::granit_parser::Options::default();
     options.set_emit_comments(false);
-    // Somewhat more than ours, so that our own message names the limit.
-    options.flow_nesting_limit = DEPTH_MAX + 8;
+    // More than ours, so that our own message names the limit: the parser reads ahead, by up to a key's length.
+    options.flow_nesting_limit = DEPTH_MAX + options.simple_key_max_lookahead + 1;
     options.block_nesting_limit = DEPTH_MAX + 8;
     let parser = Parser::new_from_str_with_options(text, options);
     Reader { file, text, parser, anchors: BTreeMap::new(), anchored_bytes: 0 }.stream(sink)
@@ -39,12 +39,21 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn stream(mut self, sink: Sink<'_>) -> Result<(), ImportError> {
         let mut number = 0;
+        let mut begun = 0;
         loop {
             let (event, span) = self.next()?;
             match event {
                 Event::StreamEnd => return Ok(()),
                 Event::StreamStart | Event::DocumentEnd => {}
                 Event::DocumentStart(..) => {
+                    begun += 1;
+                    if begun > DOCUMENTS_MAX {
+                        return Err(self.shape(
+                            span,
+                            &format!("more than {DOCUMENTS_MAX} documents"),
+                            AS_EXPORTED,
+                        ));
+                    }
                     self.anchors.clear();
                     self.anchored_bytes = 0;
                 }
@@ -86,7 +95,7 @@ impl<'a> Reader<'a> {
                 return document.finish(sink);
             }
             let key = self.key(event, span)?;
-            self.once(&mut keys, &key, span)?;
+            self.once(&mut keys, key.clone(), span)?;
             let (event, span) = self.next()?;
             match event {
                 Event::SequenceStart(_, 0, None) if document.is_list(&key) => {
@@ -181,8 +190,8 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
             let key = self.key(event, span)?;
-            self.once(&mut keys, &key, span)?;
             push_text(out, &key);
+            self.once(&mut keys, key, span)?;
             out.push(b':');
             let (event, span) = self.next()?;
             self.value(event, span, out, depth + 1)?;
@@ -207,13 +216,13 @@ impl<'a> Reader<'a> {
     fn once(
         &self,
         keys: &mut BTreeSet<Cow<'a, str>>,
-        key: &Cow<'a, str>,
+        key: Cow<'a, str>,
         span: Span,
     ) -> Result<(), ImportError> {
-        if keys.contains(key) {
+        if keys.contains(&key) {
             return Err(self.shape(span, &format!("key {key:?} for the second time"), "keep one of the two"));
         }
-        keys.insert(key.clone());
+        keys.insert(key);
         Ok(())
     }
 
