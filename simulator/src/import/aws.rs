@@ -1,1 +1,20 @@
-//! (being written)
+//! The AWS side of a cluster, which a Kubernetes export does not contain.
+//!
+//! Three parts: [`parse_aws`] reads what `aws … describe-…` printed, [`AwsState`] is what the world needs to know, and
+//! [`complete`] fills in what no file says from the Kubernetes side, telling what it had to assume.
+
+mod attributes;
+mod balancers;
+mod complete;
+mod file;
+mod records;
+mod services;
+mod state;
+
+pub use self::complete::complete;
+pub use self::file::{AWS_FILE_BYTES_MAX, AwsFile, parse_aws, read_aws};
+pub use self::services::LoadBalancerDefaults;
+pub use self::state::*;
+
+#[cfg(test)]
+mod tests;
