@@ -3,14 +3,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
-use scenarios::{CLIENTS_MAX, Class, Strategy};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use scenarios::{Class, Strategy};
 
 use crate::exit;
 
 /// Largest node group that can be asked for. EKS allows 450 nodes per group unless the quota was raised, Kubernetes is
 /// built for 5,000 nodes per cluster; beyond twice that it is a typing error.
 const NODES_MAX: u64 = 10_000;
+
+/// Most clients that can be asked for. A client takes about 2 KB: this many stay below 4 GiB.
+const CONNECTIONS_MAX: u64 = 2_000_000;
 
 /// Moves every workload of an EKS node group to a new one without dropping a connection, and proves it on a simulated
 /// EKS in virtual time.
@@ -81,13 +84,13 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = word, help_heading = "New group")]
     pub(crate) instance_types: Vec<String>,
     /// Fewest nodes of the new group [default: as the old]
-    #[arg(long, value_name = "N", value_parser = nodes(0), allow_negative_numbers = true, help_heading = "New group")]
+    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
     pub(crate) min: Option<u32>,
     /// Most nodes of the new group [default: as the old]
-    #[arg(long, value_name = "N", value_parser = nodes(1), allow_negative_numbers = true, help_heading = "New group")]
+    #[arg(long, value_name = "N", value_parser = nodes_at_least_one, allow_negative_numbers = true, help_heading = "New group")]
     pub(crate) max: Option<u32>,
     /// Nodes wanted, within --min and --max [default: as the old]
-    #[arg(long, value_name = "N", value_parser = nodes(0), allow_negative_numbers = true, help_heading = "New group")]
+    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
     pub(crate) desired: Option<u32>,
     /// AMI type of the new group [default: that of the old]
     #[arg(long, value_name = "TYPE", value_parser = word, help_heading = "New group")]
@@ -97,10 +100,15 @@ pub(crate) struct Simulate {
     pub(crate) subnets: Vec<String>,
 
     /// Everything that is left to chance follows from this number
-    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, help_heading = "Model")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1, value_parser = any_number, allow_negative_numbers = true,
+        help_heading = "Model"
+    )]
     pub(crate) seed: u64,
     /// Clients with long-lived connections, shared equally between the load-balanced Services
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clients(), allow_negative_numbers = true,
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clients, allow_negative_numbers = true,
           help_heading = "Model")]
     pub(crate) connections: u32,
     /// Clients as a traffic file describes them, for the Services that it names
@@ -215,12 +223,28 @@ pub(crate) enum Format {
     Json,
 }
 
-fn nodes(least: u64) -> RangedU64ValueParser<u32> {
-    RangedU64ValueParser::new().range(least..=NODES_MAX)
+/// A number within limits. Clap's own message would speak of digits and types.
+fn number<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Result<T, String> {
+    let within = text.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+    within
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("write a whole number from {least} to {most}"))
 }
 
-fn clients() -> RangedU64ValueParser<u32> {
-    RangedU64ValueParser::new().range(1..=u64::from(CLIENTS_MAX))
+fn any_number(text: &str) -> Result<u64, String> {
+    number(text, 0, u64::MAX)
+}
+
+fn nodes(text: &str) -> Result<u32, String> {
+    number(text, 0, NODES_MAX)
+}
+
+fn nodes_at_least_one(text: &str) -> Result<u32, String> {
+    number(text, 1, NODES_MAX)
+}
+
+fn clients(text: &str) -> Result<u32, String> {
+    number(text, 1, CONNECTIONS_MAX)
 }
 
 /// EKS' own rule for names of node groups, so that a slip is told before a cluster is read.
@@ -230,7 +254,8 @@ fn group_name(text: &str) -> Result<String, String> {
     if first && text.len() <= 63 && text.chars().all(inner) {
         return Ok(text.to_owned());
     }
-    Err("a node group's name has 1 to 63 letters, digits, - and _, and begins with a letter or digit".to_owned())
+    Err("a node group's name has 1 to 63 letters, digits, - and _, and begins with a letter or digit"
+        .to_owned())
 }
 
 fn word(text: &str) -> Result<String, String> {

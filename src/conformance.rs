@@ -17,7 +17,8 @@ pub(crate) fn run(asked: &Conformance, color: Color) -> Result<Exit> {
         print(&(conformance::families().join("\n") + "\n"), color)?;
         return Ok(Exit::Held);
     }
-    let (reports, _) = timed("putting recorded answers to the model", || conformance::run_paths(&asked.paths));
+    let (reports, _) =
+        timed("putting recorded answers to the model", || conformance::run_paths(&asked.paths));
     let reports = reports?;
     let text: String = reports.iter().map(tell).collect();
     print(&text, color)?;

@@ -36,10 +36,7 @@ impl Pending {
     }
 
     /// Writes the contents, makes them durable and gives the file its name.
-    pub(crate) fn finish(
-        mut self,
-        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn finish(mut self, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
         let mut writer = self.file.take().expect("a file is finished once");
         let finish = || -> io::Result<()> {
             write(&mut writer)?;

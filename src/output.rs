@@ -2,7 +2,6 @@
 //! sees them. A reader that goes away (`| head`) ends the output, not the command.
 
 use std::{
-    fmt::Write as _,
     io::{self, IsTerminal as _, Write as _},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -40,15 +39,10 @@ pub(crate) fn print(text: &str, color: Color) -> Result<()> {
 
 /// Prints why a command could not be carried out.
 pub(crate) fn complain(error: &anyhow::Error, color: Color) {
-    let mut text = format!("{} {error}\n", styled(BAD, "error:"));
-    let mut said = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        // An error that stands for another one says the same.
-        if cause != said {
-            writeln!(text, "  {cause}").expect("writing to a String does not fail");
-        }
-        said = cause;
-    }
+    let mut told: Vec<String> = error.chain().map(ToString::to_string).collect();
+    // An error that stands for another one says the same.
+    told.dedup();
+    let text = format!("{} {}\n", styled(BAD, "error:"), told.join(": "));
     let mut out = AutoStream::new(io::stderr().lock(), choice(color));
     // Where standard error is closed, nobody is there to be told.
     let _ = out.write_all(text.as_bytes());

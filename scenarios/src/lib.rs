@@ -16,7 +16,7 @@ pub use loadgen::{
     outcome::EndCause,
     profile::AtSigterm,
     recorder::{Counts, Downtime, DropRate, Report as Figures, Summary},
-    traffic_file::{CLIENTS_MAX, TrafficFile},
+    traffic_file::TrafficFile,
 };
 pub use migrator::{
     findings::{Code, Finding, RequestError, Severity},

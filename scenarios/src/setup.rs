@@ -61,7 +61,9 @@ pub enum TrafficFileError {
         cause: io::Error,
     },
     /// More than [`TRAFFIC_FILE_BYTES_MAX`].
-    #[error("{file}: is larger than {TRAFFIC_FILE_BYTES_MAX} bytes: name the file that describes the traffic")]
+    #[error(
+        "{file}: is larger than {TRAFFIC_FILE_BYTES_MAX} bytes: name the file that describes the traffic"
+    )]
     TooLarge {
         /// The file.
         file: String,

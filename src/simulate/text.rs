@@ -4,7 +4,7 @@
 use std::fmt::{self, Write as _};
 
 use anstyle::Style;
-use scenarios::{EndCause, Severity, Summary, report::DropsAlike, scenario::Verdict};
+use scenarios::{DropRate, EndCause, Severity, Summary, report::DropsAlike, scenario::Verdict};
 
 use super::{
     report::Report,
@@ -112,8 +112,7 @@ impl Text {
                 Severity::Warning => DOUBTFUL,
                 Severity::Information => FAINT,
             };
-            let accepted =
-                if report.request.accept.contains(finding.code.id()) { " (accepted)" } else { "" };
+            let accepted = if report.request.accept.contains(finding.code.id()) { " (accepted)" } else { "" };
             writeln!(
                 self.out,
                 "  {}  {} {}{accepted}: {}",
@@ -133,7 +132,8 @@ impl Text {
         }
         self.title("Steps")?;
         let name_width = report.steps.iter().map(|step| step.step.len()).max().unwrap_or_default();
-        let head = format!("{:>9}  {:>11}  {:>8}  {:<name_width$}  waited for", "at", "took", "requests", "step");
+        let head =
+            format!("{:>9}  {:>11}  {:>8}  {:<name_width$}  waited for", "at", "took", "requests", "step");
         writeln!(self.out, "{}", styled(FAINT, head))?;
         for step in &report.steps {
             write!(
@@ -209,6 +209,9 @@ impl Text {
             .iter()
             .find(|(id, _)| *id == alike.cause)
             .map_or("", |(_, about)| about.trim().trim_end_matches('.'));
+        // A sentence by itself in the catalogue; here the rest of a line.
+        let about =
+            about.split_at_checked(1).map(|(first, rest)| first.to_lowercase() + rest).unwrap_or_default();
         let whose = if alike.ours { "through the migration" } else { "not through the migration" };
         let when = match (clock(alike.first_at), clock(alike.last_at)) {
             (first, last) if first == last => format!("at {first}"),
@@ -254,28 +257,44 @@ impl Text {
             format!("{} outlived", number(counts.outlived)),
             format!("{} refused", number(counts.refused)),
         ];
-        let rest = [("degraded", counts.degraded), ("generator", counts.generator), ("unknown", counts.unknown)];
+        let rest =
+            [("degraded", counts.degraded), ("generator", counts.generator), ("unknown", counts.unknown)];
         parts.extend(
-            rest.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{} {word}", number(*count))),
+            rest.iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(word, count)| format!("{} {word}", number(*count))),
         );
         let open = counts.opened.saturating_sub(counts.ended());
         parts.push(format!("{} still open", number(open)));
         writeln!(self.out, "  {}", parts.join(", "))?;
-        let rate = report.figures.drop_rate;
         writeln!(
             self.out,
-            "  {} were open on pods when their removal began; the drop rate of a move is below {:.2} % \
-             with 95 % confidence ({} of {})",
-            number(report.run.exposed),
-            rate.bound * 100.0,
-            number(rate.drops),
-            number(rate.exposures),
+            "  {} were open within their contract on pods whose removal began",
+            number(report.run.exposed)
         )?;
+        self.drop_rate(report.figures.drop_rate)?;
         let head = ["p50", "p90", "p99", "p99.9", "max"].map(|name| format!("{name:>11}")).concat();
         writeln!(self.out, "{}", styled(FAINT, format!("  {:<9}{:>11}{head}", "", "count")))?;
         self.summary("connect", &report.figures.connect_latency_micros, micros)?;
         self.summary("message", &report.figures.message_latency_micros, micros)?;
         self.summary("downtime", &report.figures.downtime_millis, span)
+    }
+
+    fn drop_rate(&mut self, rate: DropRate) -> fmt::Result {
+        let (drops, exposures) = (number(rate.drops), number(rate.exposures));
+        match (rate.drops, rate.exposures) {
+            (_, 0) => Ok(()),
+            (0, _) => writeln!(
+                self.out,
+                "  none of {exposures} ended by their servers was dropped: the true rate is below {:.2} % (95 % confidence)",
+                rate.bound * 100.0
+            ),
+            _ => writeln!(
+                self.out,
+                "  {drops} of {exposures} ended by their servers were dropped: {:.1} %",
+                rate.drops as f64 * 100.0 / rate.exposures as f64
+            ),
+        }
     }
 
     fn summary(&mut self, name: &str, summary: &Summary, told: fn(u64) -> String) -> fmt::Result {
@@ -303,12 +322,8 @@ impl Text {
         let (style, word, why): (Style, _, _) = match run.verdict {
             Verdict::Held => (GOOD, "HELD", "every promise held".to_owned()),
             Verdict::Broken => {
-                let broken: Vec<&str> = run
-                    .promises
-                    .iter()
-                    .filter(|promise| !promise.held)
-                    .map(|promise| promise.name)
-                    .collect();
+                let broken: Vec<&str> =
+                    run.promises.iter().filter(|promise| !promise.held).map(|promise| promise.name).collect();
                 (BAD, "BROKEN", broken.join(", "))
             }
             Verdict::Inconclusive => (DOUBTFUL, "INCONCLUSIVE", run.why.clone().unwrap_or_default()),

@@ -51,11 +51,22 @@ mod tests {
     fn figures_are_short_at_every_size() {
         let spans = [0, 34, 999, 1_000, 39_861, 60_000, 312_400, 3_600_000, 4_881_735].map(span);
         let expected = [
-            "0 ms", "34 ms", "999 ms", "1.0 s", "39.8 s", "1 min 0 s", "5 min 12 s", "1 h 0 min", "1 h 21 min",
+            "0 ms",
+            "34 ms",
+            "999 ms",
+            "1.0 s",
+            "39.8 s",
+            "1 min 0 s",
+            "5 min 12 s",
+            "1 h 0 min",
+            "1 h 21 min",
         ];
         assert_eq!(spans, expected);
         assert_eq!([17, 1_250, 3_000_000].map(micros), ["17 µs", "1.2 ms", "3.0 s"]);
-        assert_eq!([0, 999, 1_000, 104_773, 1_000_000].map(number), ["0", "999", "1,000", "104,773", "1,000,000"]);
+        assert_eq!(
+            [0, 999, 1_000, 104_773, 1_000_000].map(number),
+            ["0", "999", "1,000", "104,773", "1,000,000"]
+        );
         assert_eq!(clock(4_881_735), "1:21:21");
         assert_eq!([counted(1, "pod"), counted(0, "pod")], ["1 pod", "0 pods"]);
     }
