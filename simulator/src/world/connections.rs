@@ -36,8 +36,10 @@ pub struct Offered {
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Between two sessions.
+    /// Before its session.
     Away,
+    /// After its session, which has been booked.
+    Done,
     /// Established, unless its end has passed.
     Open,
     /// Trying to connect, or to come back, since then.
@@ -95,8 +97,6 @@ pub enum OutcomeEvent {
     Completed {
         /// It was open on a pod when that pod's removal began.
         moved: bool,
-        /// Messages exchanged and their typical response time in microseconds.
-        messages: u64,
         /// Response time in microseconds.
         response_us: u64,
     },
@@ -173,57 +173,57 @@ impl World {
         self.traffic.exposed
     }
 
-    /// A client's turn: its session is over and the next begins, or it tries again.
+    /// A client's turn: its next session begins, or it tries again. A session that has ended since the last turn is
+    /// booked here, so that a session costs one event and not two.
     pub(super) fn client_turn(&mut self, slot: ConnectionId) {
         self.traffic.events += 1;
-        let connection = self.traffic.slots[slot.index()];
-        let schedule = self.traffic.offered[connection.offered as usize].schedule;
+        let connection = &self.traffic.slots[slot.index()];
+        let over = connection.session.ends_at() <= self.now;
         match connection.state {
             State::Away => self.connect(slot, 0, self.now),
-            State::Trying { attempt, since } => {
-                if connection.session.ends_at() <= self.now {
-                    self.give_up(slot);
-                } else {
-                    self.connect(slot, attempt, since);
-                }
-            }
-            State::Open if connection.session.ends_at() > self.now => {
+            State::Trying { attempt, since } if !over => self.connect(slot, attempt, since),
+            State::Open if !over => {
                 // The load balancer forgot the flow in silence; the message that is due now is answered by a reset.
                 self.cut(slot, EndCause::RstIdle, START);
             }
             State::Open => {
                 self.complete(slot);
-                let next = schedule.next(&connection.session);
-                self.begin(slot, next);
+                self.begin_next(slot);
+            }
+            State::Trying { .. } | State::Done => self.begin_next(slot),
+        }
+    }
+
+    fn begin_next(&mut self, slot: ConnectionId) {
+        let connection = &mut self.traffic.slots[slot.index()];
+        let schedule = &self.traffic.offered[connection.offered as usize].schedule;
+        let next = schedule.next(&connection.session);
+        connection.session = next;
+        connection.state = State::Away;
+        connection.exposed = START;
+        connection.lost = false;
+        if next.opens_at <= self.now {
+            self.connect(slot, 0, self.now);
+        } else {
+            self.clients.move_to(slot, next.opens_at);
+        }
+    }
+
+    /// Books every session that has ended by now, also of clients whose next turn is still to come.
+    pub fn close_books(&mut self) {
+        for slot in (0..self.traffic.slots.len()).map(ConnectionId::from) {
+            let connection = &self.traffic.slots[slot.index()];
+            if connection.state == State::Open && connection.session.ends_at() <= self.now {
+                self.complete(slot);
+                self.traffic.slots[slot.index()].state = State::Done;
             }
         }
     }
 
-    fn begin(&mut self, slot: ConnectionId, session: Session) {
-        let connection = &mut self.traffic.slots[slot.index()];
-        connection.session = session;
-        connection.state = State::Away;
-        connection.exposed = START;
-        connection.lost = false;
-        if session.opens_at <= self.now {
-            self.connect(slot, 0, self.now);
-        } else {
-            self.clients.move_to(slot, session.opens_at);
-        }
-    }
-
-    fn give_up(&mut self, slot: ConnectionId) {
-        let connection = self.traffic.slots[slot.index()];
-        let schedule = self.traffic.offered[connection.offered as usize].schedule;
-        let next = schedule.next(&connection.session);
-        self.begin(slot, next);
-    }
-
     fn connect(&mut self, slot: ConnectionId, attempt: u32, since: Time) {
-        let connection = self.traffic.slots[slot.index()];
-        let session = connection.session;
+        let Connection { session, offered, .. } = self.traffic.slots[slot.index()];
         let now = self.now;
-        match self.path(connection.offered, &session, attempt) {
+        match self.path(offered, &session, attempt) {
             Ok(path) => {
                 let bits = session.pick(0x636f_6e6e);
                 let connect_us = 300 + below(bits, 400);
@@ -242,7 +242,6 @@ impl World {
                 connection.in_pod = position_in_pod;
                 connection.in_node = position_in_node;
                 let down_ms = if again { now - since } else { 0 };
-                let offered = connection.offered;
                 self.log.absorb(now ^ (u64::from(path.pod.0) << 40) ^ (u64::from(path.node.0) << 52));
                 self.traffic.outcomes.push(Outcome {
                     at: now,
@@ -255,7 +254,6 @@ impl World {
             Err((cause, entry, after)) => {
                 let connection = &mut self.traffic.slots[slot.index()];
                 connection.state = State::Trying { attempt: attempt + 1, since };
-                let offered = connection.offered;
                 // A client that keeps failing is one drop and one window of downtime, not one a try.
                 if attempt == 0 {
                     self.end(offered, session, cause, entry, false);
@@ -360,16 +358,7 @@ impl World {
         session: &Session,
         salt: u64,
     ) -> Result<Path, (EndCause, EntryId, Time)> {
-        let nodes: Vec<NodeId> = self
-            .nodes
-            .iter()
-            .filter(|(id, node)| {
-                node.ready == super::objects::ReadyCondition::True
-                    && !node.unschedulable
-                    && self.node_states[id.index()].proxy.since.is_some()
-            })
-            .map(|(id, _)| id)
-            .collect();
+        let nodes: Vec<NodeId> = self.entry_nodes().collect();
         if nodes.is_empty() {
             return Err((EndCause::Unreachable, START, 0));
         }
@@ -404,27 +393,26 @@ impl World {
             .map_or(0, |(index, _)| index)
     }
 
-    /// When a connection needs attention again: at its session's end, or at the first message that comes after the
-    /// load balancer has forgotten it.
+    /// When a connection needs attention again: when its client's next session opens, or at the first message that
+    /// comes after the load balancer has forgotten it.
     fn next_turn(&self, slot: ConnectionId) -> Time {
         let connection = &self.traffic.slots[slot.index()];
-        let ends_at = connection.session.ends_at();
-        let Some(group) = self.target_groups.get(connection.group as usize) else { return ends_at };
         let offered = &self.traffic.offered[connection.offered as usize];
-        if offered.longest_silence <= group.idle_timeout {
-            return ends_at;
+        let ends_at = connection.session.ends_at();
+        if let Some(group) = self.target_groups.get(connection.group as usize)
+            && offered.longest_silence > group.idle_timeout
+        {
+            let silence = offered.schedule.cadence(&connection.session);
+            if silence > group.idle_timeout && self.now + silence < ends_at {
+                return self.now + silence;
+            }
         }
-        let silence = offered.schedule.cadence(&connection.session);
-        if silence <= group.idle_timeout { ends_at } else { ends_at.min(self.now + silence) }
+        ends_at + offered.schedule.pause(&connection.session)
     }
 
     fn complete(&mut self, slot: ConnectionId) {
         let connection = self.traffic.slots[slot.index()];
         self.leave(slot);
-        let schedule = &self.traffic.offered[connection.offered as usize].schedule;
-        let messages = (connection.session.ends_at() - connection.established_at)
-            / schedule.cadence(&connection.session).max(1)
-            + 1;
         let remote = self.pods.last(PodId(connection.pod)).node != Some(NodeId(connection.node));
         let response_us =
             500 + below(connection.session.pick(0x7265_7370), 1_500) + if remote { 250 } else { 0 };
@@ -434,7 +422,6 @@ impl World {
             session: connection.session,
             event: OutcomeEvent::Completed {
                 moved: connection.exposed != START && !connection.lost,
-                messages,
                 response_us,
             },
         });
@@ -570,6 +557,58 @@ impl World {
             .filter(|&&slot| self.is_live(slot) && self.traffic.slots[slot.index()].node != node.0)
             .count();
         through + on_pods
+    }
+
+    /// Whether every connect to a Service would succeed now, whatever it draws, and no connection would be forgotten
+    /// between two messages.
+    pub fn serves_everyone(&self, offered: &Offered) -> bool {
+        let service = offered.service;
+        let groups = &self.service_states[service.index()].target_groups;
+        let through = |node: NodeId, local: bool| {
+            self.node_states[node.index()].up
+                && self.known_version(node, service).is_some_and(|version| {
+                    let endpoints = self.external_endpoints(version, node, local);
+                    !endpoints.is_empty() && endpoints.iter().all(|endpoint| self.accepts(endpoint.pod))
+                })
+        };
+        if groups.is_empty() {
+            let mut entries = self.entry_nodes().peekable();
+            return entries.peek().is_some() && entries.all(|node| through(node, false));
+        }
+        let local = self.services.last(service).local;
+        groups.iter().all(|group| {
+            let owner = &self.target_groups[group.index()];
+            let healthy = |target: &&super::Target| target.state == super::TargetState::Healthy;
+            let zone_is_served = |(index, zone): (usize, &super::ids::ZoneId)| {
+                let resolves = owner.resolves[index].0;
+                !resolves
+                    || owner
+                        .targets
+                        .iter()
+                        .filter(healthy)
+                        .any(|target| owner.cross_zone || target.zone == *zone)
+            };
+            offered.longest_silence <= owner.idle_timeout
+                && owner.zones.iter().enumerate().all(zone_is_served)
+                && owner.targets.iter().filter(healthy).all(|target| match (target.key, target.node) {
+                    (TargetKey::Pod(pod), _) => self.accepts(pod),
+                    (TargetKey::Instance(_), Some(node)) => through(node, local),
+                    (TargetKey::Instance(_), None) => false,
+                })
+                && owner.targets.iter().all(|target| target.stale_until <= self.now)
+        })
+    }
+
+    /// Nodes from which clients inside the cluster connect.
+    fn entry_nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes
+            .iter()
+            .filter(|(id, node)| {
+                node.ready == super::objects::ReadyCondition::True
+                    && !node.unschedulable
+                    && self.node_states[id.index()].proxy.since.is_some()
+            })
+            .map(|(id, _)| id)
     }
 
     /// What the application of a pod does at SIGTERM, if it is offered traffic.
