@@ -455,9 +455,7 @@ impl Tally {
         self.buffer.clear();
         world.take_outcomes(&mut self.buffer);
         for outcome in &self.buffer {
-            let contract = world.offered()[outcome.offered as usize].contract;
-            let within =
-                if outcome.session.lifetime <= contract { Contract::Within } else { Contract::Beyond };
+            let within = if outcome.within { Contract::Within } else { Contract::Beyond };
             match outcome.event {
                 OutcomeEvent::Opened { connect_us, down_ms, .. } => {
                     self.recorder.on_opened();

@@ -52,8 +52,8 @@ pub(super) struct Connection {
     session: Session,
     offered: u32,
     state: State,
-    /// When this connection (not its session) was established.
-    established_at: Time,
+    /// When the client's next session opens, once this one is connected; 0 before.
+    next_opens_at: Time,
     group: u32,
     target: u32,
     node: u32,
@@ -75,8 +75,10 @@ pub struct Outcome {
     pub at: Time,
     /// Index of the Service's traffic in [`World::offered`].
     pub offered: u32,
-    /// The session.
-    pub session: Session,
+    /// Client and ordinal of the session.
+    pub session: (u32, u32),
+    /// The session is within its contract.
+    pub within: bool,
     /// What happened.
     pub event: OutcomeEvent,
 }
@@ -143,7 +145,7 @@ impl World {
                 session,
                 offered: index,
                 state: State::Away,
-                established_at: 0,
+                next_opens_at: 0,
                 group: NONE,
                 target: NONE,
                 node: NONE,
@@ -197,8 +199,12 @@ impl World {
     fn begin_next(&mut self, slot: ConnectionId) {
         let connection = &mut self.traffic.slots[slot.index()];
         let schedule = &self.traffic.offered[connection.offered as usize].schedule;
-        let next = schedule.next(&connection.session);
+        let next = match connection.next_opens_at {
+            0 => schedule.next(&connection.session),
+            opens_at => schedule.next_at(&connection.session, opens_at),
+        };
         connection.session = next;
+        connection.next_opens_at = 0;
         connection.state = State::Away;
         connection.exposed = START;
         connection.lost = false;
@@ -234,7 +240,6 @@ impl World {
                 self.node_states[path.node.index()].connections.push(slot);
                 let connection = &mut self.traffic.slots[slot.index()];
                 connection.state = State::Open;
-                connection.established_at = now;
                 connection.group = path.group;
                 connection.target = path.target;
                 connection.node = path.node.0;
@@ -243,13 +248,9 @@ impl World {
                 connection.in_node = position_in_node;
                 let down_ms = if again { now - since } else { 0 };
                 self.log.absorb(now ^ (u64::from(path.pod.0) << 40) ^ (u64::from(path.node.0) << 52));
-                self.traffic.outcomes.push(Outcome {
-                    at: now,
-                    offered,
-                    session,
-                    event: OutcomeEvent::Opened { connect_us, down_ms, again },
-                });
-                self.clients.move_to(slot, self.next_turn(slot).max(now + 1));
+                self.note(now, offered, &session, OutcomeEvent::Opened { connect_us, down_ms, again });
+                let turn = self.next_turn(slot).max(now + 1);
+                self.clients.move_to(slot, turn);
             }
             Err((cause, entry, after)) => {
                 let connection = &mut self.traffic.slots[slot.index()];
@@ -395,8 +396,8 @@ impl World {
 
     /// When a connection needs attention again: when its client's next session opens, or at the first message that
     /// comes after the load balancer has forgotten it.
-    fn next_turn(&self, slot: ConnectionId) -> Time {
-        let connection = &self.traffic.slots[slot.index()];
+    fn next_turn(&mut self, slot: ConnectionId) -> Time {
+        let connection = &mut self.traffic.slots[slot.index()];
         let offered = &self.traffic.offered[connection.offered as usize];
         let ends_at = connection.session.ends_at();
         if let Some(group) = self.target_groups.get(connection.group as usize)
@@ -407,7 +408,8 @@ impl World {
                 return self.now + silence;
             }
         }
-        ends_at + offered.schedule.pause(&connection.session)
+        connection.next_opens_at = ends_at + offered.schedule.pause(&connection.session);
+        connection.next_opens_at
     }
 
     fn complete(&mut self, slot: ConnectionId) {
@@ -416,15 +418,15 @@ impl World {
         let remote = self.pods.last(PodId(connection.pod)).node != Some(NodeId(connection.node));
         let response_us =
             500 + below(connection.session.pick(0x7265_7370), 1_500) + if remote { 250 } else { 0 };
-        self.traffic.outcomes.push(Outcome {
-            at: connection.session.ends_at(),
-            offered: connection.offered,
-            session: connection.session,
-            event: OutcomeEvent::Completed {
-                moved: connection.exposed != START && !connection.lost,
-                response_us,
-            },
-        });
+        let moved = connection.exposed != START && !connection.lost;
+        let event = OutcomeEvent::Completed { moved, response_us };
+        self.note(connection.session.ends_at(), connection.offered, &connection.session, event);
+    }
+
+    fn note(&mut self, at: Time, offered: u32, session: &Session, event: OutcomeEvent) {
+        let within = session.lifetime <= self.traffic.offered[offered as usize].contract;
+        let session = (session.client, session.ordinal);
+        self.traffic.outcomes.push(Outcome { at, offered, session, within, event });
     }
 
     /// Takes a connection out of the lists of its pod and node.
@@ -449,17 +451,8 @@ impl World {
 
     fn end(&mut self, offered: u32, session: Session, cause: EndCause, entry: EntryId, exposed: bool) {
         self.log.absorb(self.now ^ (u64::from(entry.0) << 24));
-        self.traffic.outcomes.push(Outcome {
-            at: self.now,
-            offered,
-            session,
-            event: OutcomeEvent::Ended {
-                cause,
-                entry,
-                age: self.now.saturating_sub(session.opens_at),
-                exposed,
-            },
-        });
+        let age = self.now.saturating_sub(session.opens_at);
+        self.note(self.now, offered, &session, OutcomeEvent::Ended { cause, entry, age, exposed });
     }
 
     /// A connection is cut: its client comes back for the rest of its session.
