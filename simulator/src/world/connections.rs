@@ -286,9 +286,9 @@ impl World {
             return Err((EndCause::Refused { reconnecting: false }, entry, 0));
         }
         let target = candidates[below(session.pick(0x7461_7267 ^ salt), candidates.len() as u64) as usize];
-        let (key, node) = {
+        let (key, node, target_entry) = {
             let target = &self.target_groups[group.index()].targets[target as usize];
-            (target.key, target.node)
+            (target.key, target.node, target.entry)
         };
         match key {
             TargetKey::Pod(pod) => {
@@ -308,7 +308,10 @@ impl World {
             TargetKey::Instance(_) => {
                 let Some(node) = node else { return Err((EndCause::ConnectTimeout, entry, 3_000)) };
                 let local = self.services.last(service).local;
-                let pod = self.through_node(service, node, local, session, salt)?;
+                // A target that got the flow too early, or endpoints that left: whichever came last is the cause.
+                let pod = self
+                    .through_node(service, node, local, session, salt)
+                    .map_err(|(cause, entry, after)| (cause, entry.max(target_entry), after))?;
                 Ok(Path { group: group.0, target, node, pod })
             }
         }
@@ -539,15 +542,20 @@ impl World {
             .max()
     }
 
-    /// Connections open now through a node, or on its pods.
-    pub fn open_connections_on(&self, node: NodeId) -> usize {
+    /// Connections of sessions within their contract that are open now through a node, or on its pods.
+    pub fn promised_connections_on(&self, node: NodeId) -> usize {
         let state = &self.node_states[node.index()];
-        let through = state.connections.iter().filter(|&&slot| self.is_live(slot)).count();
+        let promised = |slot: ConnectionId| {
+            let connection = &self.traffic.slots[slot.index()];
+            let contract = self.traffic.offered[connection.offered as usize].contract;
+            self.is_live(slot) && connection.session.lifetime <= contract
+        };
+        let through = state.connections.iter().filter(|&&slot| promised(slot)).count();
         let on_pods = state
             .pods
             .iter()
             .flat_map(|pod| &self.pod_states[pod.index()].connections)
-            .filter(|&&slot| self.is_live(slot) && self.traffic.slots[slot.index()].node != node.0)
+            .filter(|&&slot| self.traffic.slots[slot.index()].node != node.0 && promised(slot))
             .count();
         through + on_pods
     }

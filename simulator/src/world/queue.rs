@@ -53,6 +53,7 @@ pub(super) enum Event {
     DrainRetry(GroupId),
     DrainCap(GroupId),
     ScaleInCap(NodeId),
+    ScaleDownFails(NodeId, Time),
     /// Load balancers and their controllers.
     ControllerPass,
     ControllerService,
