@@ -73,14 +73,13 @@ pub fn drops<'a>(world: &'a World, outcomes: &'a [Outcome]) -> impl Iterator<Ite
         if cause.verdict() != EndVerdict::Drop {
             return None;
         }
-        let contract = world.offered()[outcome.offered as usize].contract;
         Some(Drop {
             at: outcome.at,
             offered: outcome.offered,
-            session: (outcome.session.client, outcome.session.ordinal),
+            session: outcome.session,
             cause: cause.id(),
             entry,
-            within: outcome.session.lifetime <= contract,
+            within: outcome.within,
             ours: is_ours(world, entry),
         })
     })

@@ -221,6 +221,7 @@ pub fn run_later(
     let driven = drive(&mut world, &mut observer, &plan, deadline, interventions, |world| tally.take(world));
     let end = world.now() + SETTLES;
     world.advance(end, None);
+    world.close_books();
     tally.take(&mut world);
 
     let (twin, twin_drops) = twin(base, scenario.seed, &offered, interventions, end);
@@ -436,6 +437,9 @@ fn planned_time(plan: &Plan, view: &ClusterView) -> Time {
 }
 
 /// The same world without a migration: its state at the same time, and how many sessions drop there.
+///
+/// Sessions are only simulated where one could drop. A world in which nothing has happened by the end, and in which
+/// every path that a connect can take leads to a pod, drops none.
 fn twin(
     base: &World,
     seed: Seed,
@@ -443,6 +447,14 @@ fn twin(
     interventions: &mut [Intervention<'_>],
     end: Time,
 ) -> (World, usize) {
+    if !interventions.iter().any(|intervention| intervention.in_twin) {
+        let mut quiet = base.reseeded(seed);
+        let nothing = quiet.entries().len();
+        quiet.advance(end, None);
+        if quiet.entries().len() == nothing && offered.iter().all(|offered| quiet.serves_everyone(offered)) {
+            return (quiet, 0);
+        }
+    }
     let mut twin = base.reseeded(seed);
     for offered in offered {
         twin.offer(offered.clone());
@@ -475,9 +487,7 @@ impl Tally {
         self.buffer.clear();
         world.take_outcomes(&mut self.buffer);
         for outcome in &self.buffer {
-            let contract = world.offered()[outcome.offered as usize].contract;
-            let within =
-                if outcome.session.lifetime <= contract { Contract::Within } else { Contract::Beyond };
+            let within = if outcome.within { Contract::Within } else { Contract::Beyond };
             match outcome.event {
                 OutcomeEvent::Opened { connect_us, down_ms, .. } => {
                     self.recorder.on_opened();
@@ -486,7 +496,7 @@ impl Tally {
                         self.recorder.on_outage(outcome.at - down_ms, outcome.at);
                     }
                 }
-                OutcomeEvent::Completed { moved, messages: _, response_us } => {
+                OutcomeEvent::Completed { moved, response_us } => {
                     self.recorder.on_answered(response_us);
                     self.recorder.on_ended(loadgen::outcome::EndCause::ClientDone, within);
                     if moved {
