@@ -117,7 +117,11 @@ impl World {
             let group = &self.groups[id.index()];
             if group.status != GroupStatus::Active || believed.desired <= believed.min {
                 // Unless its cache is stale, nothing can go; look again when it has been refreshed.
-                if group.history.last().is_some_and(|change| self.now < change.at + self.parameters.ca_asg_cache) {
+                if group
+                    .history
+                    .last()
+                    .is_some_and(|change| self.now < change.at + self.parameters.ca_asg_cache)
+                {
                     again = again.min(self.now + self.parameters.ca_asg_cache);
                 }
                 continue;

@@ -2,8 +2,7 @@
 //!
 //! Freezes the bounds of the old group (the autoscaler's range becomes one number) and of one that is adopted, their zone
 //! rebalancing, and every autoscaler of a workload that will move; then waits until the cluster autoscaler's cache must
-//! have seen it. Fields
-//! that somebody else changes afterwards are theirs.
+//! have seen it. Fields that somebody else changes afterwards are theirs.
 
 use std::ops::ControlFlow;
 
@@ -36,7 +35,10 @@ pub(super) fn done(s: &Situation<'_>) -> Progress {
         None => return ControlFlow::Break(Step::Finished(Outcome::Stopped(format!("no node group {from}")))),
     }
     if let Some(adopted) = s.group(s.arriving_group).filter(|_| s.plan.creation.is_none() && !s.back)
-        && matches!(adopted.status, NodeGroupStatus::Active | NodeGroupStatus::Updating | NodeGroupStatus::Degraded)
+        && matches!(
+            adopted.status,
+            NodeGroupStatus::Active | NodeGroupStatus::Updating | NodeGroupStatus::Degraded
+        )
     {
         bounds(s, adopted)?;
         rebalancing(s, adopted)?;
