@@ -218,7 +218,7 @@ impl Workload {
         Workload { cpu_milli, ..self }
     }
 
-    /// Since how many seconds its pods have been Ready.
+    /// Since how many seconds its first pod has been Ready; each further one is two seconds older.
     pub(crate) fn ready_for(self, ready_for: u64) -> Workload {
         Workload { ready_for, ..self }
     }
@@ -253,7 +253,7 @@ impl Workload {
 
     fn meta(&self, index: usize, part: usize, name: &str) -> Value {
         json!({"namespace": self.namespace, "name": name, "uid": uid(&self.name, index, part), "resourceVersion": "10",
-            "generation": 1, "creationTimestamp": ago(self.ready_for + 30)})
+            "generation": 1, "creationTimestamp": ago(self.ready_for + 30 + 2 * part as u64)})
     }
 
     fn objects(&self, index: usize, nodes: &[Node], into: &mut Vec<Value>) {
@@ -313,7 +313,8 @@ impl Workload {
             metadata["ownerReferences"] = owners(&owner);
             let mut spec = self.template()["spec"].take();
             spec["nodeName"] = json!(nodes[node].name);
-            let ready_at = ago(self.ready_for);
+            // No two in the same second: ages are compared before UIDs are.
+            let ready_at = ago(self.ready_for + 2 * ordinal as u64);
             into.push(
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {
                 "phase": "Running", "podIP": format!("10.1.{index}.{}", ordinal + 10), "startTime": ready_at,

@@ -24,7 +24,7 @@ fn experiment(replicas: usize, ready_for: u64, seed: u64) -> World {
     let mut cluster = cluster().nodes("blue", zones).nodes("green", zones);
     for number in 0..DEPLOYMENTS {
         cluster = cluster.with(
-            deployment(&format!("app-{number:02}"))
+            deployment(&name(seed, number))
                 .replicas(replicas)
                 .cpu_milli(10)
                 .ready_for(ready_for)
@@ -44,10 +44,21 @@ fn patch(world: &mut World, kind: Kind, name: simulator::world::requests::Name, 
     somebody(world, Request::Patch { kind, name, uid: None, resource_version: None, changes: vec![change] });
 }
 
+/// Names differ from seed to seed because the UIDs of imported objects follow from them.
+fn name(seed: u64, number: usize) -> String {
+    format!("app-{seed}-{number:02}")
+}
+
 fn scale_all(world: &mut World, replicas: usize) {
-    for number in 0..DEPLOYMENTS {
+    let apps: Vec<_> = world
+        .deployments()
+        .iter()
+        .map(|(_, deployment)| deployment.meta.name.to_string())
+        .filter(|name| name.starts_with("app-"))
+        .collect();
+    for app in apps {
         let replicas = u32::try_from(replicas).expect("a handful");
-        patch(world, Kind::Deployment, named(&format!("app-{number:02}")), Change::Replicas(replicas));
+        patch(world, Kind::Deployment, named(&app), Change::Replicas(replicas));
     }
 }
 
@@ -62,7 +73,11 @@ fn victims(
     age: Time,
     before_scale_back: impl Fn(&mut World),
 ) -> (usize, usize) {
-    scale_all(world, 2 * replicas);
+    // One by one: pods that are Ready since the same second are not compared by their UIDs.
+    for more in replicas + 1..=2 * replicas {
+        scale_all(world, more);
+        pass(world, 5);
+    }
     pass(world, age);
     let ready = world.pods().iter().filter(|(_, pod)| pod.ready && &*pod.meta.namespace == SHOP).count();
     assert_eq!(ready, 2 * replicas * DEPLOYMENTS);
@@ -97,8 +112,8 @@ fn scaled_up_and_back_the_new_pods_go() {
 
 #[test]
 fn within_one_bucket_of_readiness_ages_victims_are_random() {
-    // Old pods have been Ready for 100,000 s and new ones for 90,000 s: the same power of two, 2^16 s = 65,536 s to
-    // 131,072 s, so the UID decides. Of n victims n/2 should be old, give or take four standard deviations, 4 √n / 2:
+    // Old pods have been Ready for 100,000 s and new ones for 90,000 s. Both lie between 2^46 ns = 70,369 s and 2^47 ns =
+    // 140,737 s, so the UID decides. Of n victims n/2 should be old, give or take four standard deviations, 4 √n / 2:
     // 40 give 8 to 32 and 80 give 23 to 57. Recorded: 25 of 40 and 37 of 80.
     const SEEDS: u64 = 6;
     let within = |old: usize, all: usize| (2 * old).abs_diff(all).pow(2) <= 16 * all;

@@ -217,6 +217,16 @@ impl Story {
         }
     }
 
+    /// Every promise is kept for every seed, whatever is lost in the twin as well.
+    #[track_caller]
+    pub(crate) fn keeps_every_promise(&self, seeds: Range<u64>) {
+        for seed in seeds {
+            let run = self.seed(seed);
+            let kept = matches!(run.verdict, Verdict::Held | Verdict::Inconclusive);
+            assert!(kept, "{}", self.told(seed, &run));
+        }
+    }
+
     /// The promise is broken for every seed, and every other one is kept.
     #[track_caller]
     pub(crate) fn breaks_only(&self, promise: &str, seeds: Range<u64>) {
