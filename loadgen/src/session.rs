@@ -132,9 +132,15 @@ impl Schedule {
 
     /// The client's next session. It opens one lifetime and one pause after this one, whatever became of this one.
     pub fn next(&self, session: &Session) -> Session {
+        self.next_at(session, session.ends_at() + self.pause(session))
+    }
+
+    /// The client's next session, for a caller that knows already when it opens: one lifetime and one
+    /// [`pause`](Schedule::pause) after this one.
+    pub fn next_at(&self, session: &Session, opens_at: u64) -> Session {
         let mut next = self.unplaced(session.client, session.ordinal.wrapping_add(1));
         next.lifetime = self.lifetime.draw(next.draw(Draw::Lifetime));
-        next.opens_at = session.ends_at() + self.pause(session);
+        next.opens_at = opens_at;
         next
     }
 

@@ -12,19 +12,17 @@ use crate::view::DisruptionBudget;
 /// Source: kubernetes.md section 9 (`disruption.go:getExpectedPodCount`, recorded in golden `pdb_status.jsonl`).
 pub fn desired_healthy(budget: &DisruptionBudget, scale: u32) -> u32 {
     match (budget.min_available.as_deref(), budget.max_unavailable.as_deref()) {
-        (Some(least), _) => resolved(least, scale),
-        (None, Some(most)) => scale.saturating_sub(resolved(most, scale)),
+        (Some(least), _) => resolved(least, scale).unwrap_or(scale),
+        (None, Some(most)) => scale.saturating_sub(resolved(most, scale).unwrap_or(0)),
         (None, None) => 0,
     }
 }
 
-/// An amount as written (`2`, `50%`), of `scale`. What cannot be read demands everything: too strict is safe.
-fn resolved(amount: &str, scale: u32) -> u32 {
+/// An amount as written (`2`, `50%`), of `scale`; `None` where it cannot be read, which then demands everything.
+fn resolved(amount: &str, scale: u32) -> Option<u32> {
     match amount.strip_suffix('%') {
-        Some(percent) => percent
-            .parse::<u64>()
-            .map_or(scale, |p| u32::try_from((p * u64::from(scale)).div_ceil(100)).unwrap_or(u32::MAX)),
-        None => amount.parse().unwrap_or(scale),
+        Some(percent) => u32::try_from((percent.parse::<u64>().ok()? * u64::from(scale)).div_ceil(100)).ok(),
+        None => amount.parse().ok(),
     }
 }
 

@@ -135,4 +135,4 @@ fn begin(plan: &Plan, cluster: &ClusterView) -> Step {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -311,3 +311,6 @@ fn read<T: for<'de> Deserialize<'de>>(object: &JournalObject, key: &'static str)
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plans and journals are plain values")
 }
+
+#[cfg(test)]
+mod tests;

@@ -321,3 +321,6 @@ fn workloads(request: &Request, cluster: &ClusterView) -> Vec<PlannedWorkload> {
 fn nobody() -> Arc<str> {
     "".into()
 }
+
+#[cfg(test)]
+mod tests;

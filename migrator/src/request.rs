@@ -106,7 +106,7 @@ impl Default for Settings {
             soak: Duration::ZERO,
             let_go: LetGo::During,
             patience: Duration::from_secs(1800),
-            lease_duration: Duration::from_secs(60),
+            lease_duration: Duration::from_secs(120),
         }
     }
 }

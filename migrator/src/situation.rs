@@ -1,33 +1,33 @@
 //! The view, arranged for decisions: which nodes are left and which are reached, which pods belong to which workload,
 //! how far each node has departed from the load balancers. Built once per decision, in one pass over nodes and pods.
 
+mod signs;
+mod steps;
+mod workload;
+
 use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 
 use jiff::Timestamp;
 
+pub(crate) use self::{
+    signs::{departure, instance_id, is_cheap, is_excluded, is_stateful, is_tainted},
+    steps::{GROUP_POLL, POLL_NOW, TARGET_POLL, later, patch, shown, wait, wait_until},
+    workload::{Member, Workload},
+};
 use crate::{
-    action::{Action, Change, Kind, Patch, Poll, Reason, Step, Wait, Write},
+    action::{Action, Step},
     journal::{Course, Journal, Mark, Status},
-    marks::{ANNOTATION, Changed, DELETION_COST, EXCLUDE, LOW_COST, Marks, ReplicaBounds, TAINT},
+    marks::{ANNOTATION, Marks},
     plan::{Plan, PlannedService, is_system, runs_once},
     selector::service_selects,
     view::{
-        AutoScalingGroup, ClusterView, Deployment, HorizontalPodAutoscaler, JournalObject, Meta, Node,
-        NodeGroup, ObjectName, OwnerKind, Pod, PodPhase, ReplicaSet, Service, StringMap, Target, TargetGroup,
-        TargetId, TargetState,
+        AutoScalingGroup, ClusterView, JournalObject, Node, NodeGroup, ObjectName, OwnerKind, Pod, PodPhase,
+        Service, StringMap, Target, TargetGroup, TargetId, TargetState,
     },
 };
 
 /// Whether a step is done (`Continue`), or what to do about it (`Break`).
 pub(crate) type Progress = ControlFlow<Step>;
-
-/// How often node groups are asked about while one changes: an update takes 5-180 s. Source: aws.md section 9.
-pub(crate) const GROUP_POLL: Duration = Duration::from_secs(15);
-/// How often target health is asked about: often enough that waits of minutes end on time, rare enough for the
-/// account's shared bucket (10 calls a second). Source: aws.md section 1.
-pub(crate) const TARGET_POLL: Duration = Duration::from_secs(15);
-/// Asked at once: a wait has ended, and only the evidence for it is older than its end.
-pub(crate) const POLL_NOW: Duration = Duration::from_secs(1);
 
 /// Where a node stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,31 +62,6 @@ pub(crate) enum Presence {
     Draining,
     /// A target.
     In,
-}
-
-/// A Deployment that is moved, with its pods.
-#[derive(Debug)]
-pub(crate) struct Workload<'a> {
-    pub(crate) deployment: &'a Deployment,
-    pub(crate) autoscaler: Option<&'a HorizontalPodAutoscaler>,
-    /// Remembers the scale: on the autoscaler where there is one, else on the Deployment.
-    pub(crate) marks: Option<Marks>,
-    pub(crate) system: bool,
-    /// Replica sets with or wanting replicas.
-    pub(crate) replica_sets: Vec<&'a ReplicaSet>,
-    /// Active pods.
-    pub(crate) pods: Vec<Member<'a>>,
-    /// Moved by eviction instead of a surge, and why.
-    pub(crate) by_eviction: Option<&'static str>,
-}
-
-/// An active pod of a workload.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Member<'a> {
-    pub(crate) pod: &'a Pod,
-    /// Index of its node among the seats; `None` while it has none.
-    pub(crate) seat: Option<usize>,
-    pub(crate) leaving: bool,
 }
 
 /// A load-balanced Service as it is now.
@@ -166,7 +141,7 @@ impl<'a> Situation<'a> {
     /// Assigns every pod to its node and its workload.
     fn place_pods(&mut self) {
         let mut workloads: Vec<Workload<'a>> =
-            self.cluster.deployments.values().map(|deployment| workload(deployment)).collect();
+            self.cluster.deployments.values().map(|deployment| Workload::new(deployment)).collect();
         let by_name = |workloads: &[Workload<'a>], namespace: &str, name: &str| -> Option<usize> {
             workloads
                 .binary_search_by(|w| {
@@ -449,170 +424,6 @@ impl<'a> Situation<'a> {
     }
 }
 
-impl<'a> Workload<'a> {
-    /// Replicas before the migration.
-    pub(crate) fn original(&self) -> u32 {
-        let marks = self.marks.as_ref();
-        let remembered = match self.autoscaler {
-            Some(_) => marks.and_then(|marks| marks.target_replicas),
-            None => marks.and_then(|marks| marks.replicas).map(|replicas| replicas.was),
-        };
-        remembered.unwrap_or(self.deployment.replicas)
-    }
-
-    /// Replicas that are asked for now: by the frozen autoscaler, else by the Deployment.
-    pub(crate) fn asked(&self) -> u32 {
-        match (self.autoscaler, &self.marks) {
-            (Some(autoscaler), Some(marks)) if marks.bounds.is_some() => autoscaler.max,
-            _ => self.deployment.replicas,
-        }
-    }
-
-    /// Active pods on nodes that are left.
-    pub(crate) fn leaving(&self) -> impl Iterator<Item = &Member<'a>> {
-        self.pods.iter().filter(|member| member.leaving)
-    }
-
-    /// Active pods on other nodes, or on none yet.
-    pub(crate) fn moved(&self) -> impl Iterator<Item = &Member<'a>> {
-        self.pods.iter().filter(|member| !member.leaving)
-    }
-
-    /// Whether the controllers have done all that was asked of them, and the view has caught up with it: only then is
-    /// the next change made, because every count below must mean the same moment.
-    pub(crate) fn is_converged(&self) -> bool {
-        let deployment = self.deployment;
-        let wanted = deployment.replicas;
-        let one_active = match self.replica_sets.as_slice() {
-            [] => wanted == 0,
-            [set] => set.replicas == wanted && set.status_replicas == wanted,
-            _ => false,
-        };
-        deployment.observed_generation >= deployment.generation
-            && one_active
-            && self.asked() == wanted
-            && u32::try_from(self.pods.len()) == Ok(wanted)
-    }
-
-    /// Whether somebody else changed the scale after us: from then on it is theirs.
-    pub(crate) fn is_theirs(&self) -> bool {
-        let Some(marks) = &self.marks else { return false };
-        match self.autoscaler {
-            Some(autoscaler) => marks
-                .bounds
-                .is_some_and(|bounds| (bounds.set.min, bounds.set.max) != (autoscaler.min, autoscaler.max)),
-            None => marks.replicas.is_some_and(|replicas| replicas.set != self.deployment.replicas),
-        }
-    }
-
-    /// The request that asks for another number of replicas, remembering the first.
-    pub(crate) fn scaled(&self, plan: &Plan, replicas: u32) -> Write {
-        match self.autoscaler {
-            Some(autoscaler) => {
-                let now = ReplicaBounds { min: autoscaler.min, max: autoscaler.max };
-                let set = ReplicaBounds { min: replicas, max: replicas };
-                let mut marks = Marks::of_or_new(&autoscaler.meta, &plan.id);
-                let was = marks.bounds.map_or(now, |bounds| bounds.was);
-                marks.bounds = Some(Changed { was, set });
-                marks.target_replicas = marks.target_replicas.or(Some(self.deployment.replicas));
-                let bounds = Change::ReplicaBounds { min: set.min, max: set.max };
-                patch(Kind::HorizontalPodAutoscaler, &autoscaler.meta, vec![marks.written(), bounds])
-            }
-            None => {
-                let deployment = &self.deployment.meta;
-                let mut marks = Marks::of_or_new(deployment, &plan.id);
-                let was = marks.replicas.map_or(self.deployment.replicas, |replicas| replicas.was);
-                marks.replicas = Some(Changed { was, set: replicas });
-                patch(Kind::Deployment, deployment, vec![marks.written(), Change::Replicas(replicas)])
-            }
-        }
-    }
-}
-
-/// A patch of one object at the version that was seen.
-pub(crate) fn patch(kind: Kind, object: &Meta, changes: Vec<Change>) -> Write {
-    Write::Patch(Patch {
-        kind,
-        object: object.name.clone(),
-        uid: object.uid.clone(),
-        resource_version: Some(object.resource_version),
-        changes,
-    })
-}
-
-/// A wait that only evidence ends.
-pub(crate) fn wait(
-    phase: &'static str,
-    what: impl Into<String>,
-    seen: impl Into<String>,
-    wanted: impl Into<String>,
-    poll: Poll,
-) -> Step {
-    Step::Wait(Wait {
-        until: None,
-        for_what: Reason { phase, what: what.into(), seen: seen.into(), wanted: wanted.into() },
-        poll,
-    })
-}
-
-/// A wait that time ends.
-pub(crate) fn wait_until(until: Timestamp, phase: &'static str, what: impl Into<String>, poll: Poll) -> Step {
-    Step::Wait(Wait {
-        until: Some(until),
-        for_what: Reason {
-            phase,
-            what: what.into(),
-            seen: "it has not passed".to_owned(),
-            wanted: until.to_string(),
-        },
-        poll,
-    })
-}
-
-/// A moment after another.
-pub(crate) fn later(at: Timestamp, span: Duration) -> Timestamp {
-    at.checked_add(span).unwrap_or(Timestamp::MAX)
-}
-
-/// `namespace/name`, or the name alone of a cluster-scoped object.
-pub(crate) fn shown(name: &ObjectName) -> String {
-    if name.namespace.is_empty() {
-        name.name.to_string()
-    } else {
-        format!("{}/{}", name.namespace, name.name)
-    }
-}
-
-/// Name of the mark that says since when a node has left its target groups.
-pub(crate) fn departure(node: &Node) -> String {
-    format!("left/{}", node.meta.name.name)
-}
-
-/// Whether the controllers keep a node out of load balancers. Any value counts but `false`, which 1.34 and later read.
-pub(crate) fn is_excluded(node: &Node) -> bool {
-    node.meta.labels.get(EXCLUDE).is_some_and(|value| value != "false")
-}
-
-/// Whether the taint of the migration is on a node.
-pub(crate) fn is_tainted(node: &Node) -> bool {
-    node.taints.iter().any(|taint| taint.key == TAINT)
-}
-
-/// Whether a pod has the cost that lets it go first.
-pub(crate) fn is_cheap(pod: &Pod) -> bool {
-    pod.meta.annotations.get(DELETION_COST).is_some_and(|cost| cost == LOW_COST)
-}
-
-/// The instance behind a node, from `aws:///zone/i-0123`.
-pub(crate) fn instance_id(node: &Node) -> Option<&str> {
-    node.provider_id.as_deref()?.rsplit('/').next()
-}
-
-/// Whether a pod belongs to a StatefulSet.
-pub(crate) fn is_stateful(pod: &Pod) -> bool {
-    pod.owner.as_ref().is_some_and(|owner| owner.kind == OwnerKind::StatefulSet)
-}
-
 /// Whether a Ready pod of a Service is left on a node without this one and those that are `gone`.
 fn stays_good(b: &Balanced<'_>, seat: &Seat<'_>, pod: &Pod, gone: &[&Member<'_>]) -> bool {
     seat.lodgers.iter().any(|other| {
@@ -622,18 +433,6 @@ fn stays_good(b: &Balanced<'_>, seat: &Seat<'_>, pod: &Pod, gone: &[&Member<'_>]
             && other.meta.name.namespace == b.service.meta.name.namespace
             && service_selects(&b.service.selector, &other.meta.labels)
     })
-}
-
-fn workload(deployment: &Deployment) -> Workload<'_> {
-    Workload {
-        deployment,
-        autoscaler: None,
-        marks: None,
-        system: false,
-        replica_sets: Vec::new(),
-        pods: Vec::new(),
-        by_eviction: None,
-    }
 }
 
 fn balanced<'a>(plan: &'a Plan, cluster: &'a ClusterView) -> Vec<Balanced<'a>> {

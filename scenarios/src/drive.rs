@@ -57,10 +57,12 @@ pub struct Driven {
     pub last_wait: Option<Reason>,
 }
 
-/// Something that happens from outside at a point of the run, for tests: another client writes, the migrator crashes.
+/// Something that happens at a point of the run, beside what is decided: another client writes, a hand slips.
 pub struct Intervention<'a> {
     /// When, in milliseconds since the start of the run.
     pub at: Time,
+    /// It would happen without a migration as well, and does so in the twin: what others do.
+    pub in_twin: bool,
     /// What.
     pub happens: Box<dyn FnMut(&mut World) + 'a>,
 }

@@ -22,7 +22,7 @@ use simulator::{
 };
 
 /// Keeps a [`ClusterView`] in step with what an observer of the world has seen.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Observer {
     /// The view.
     pub view: ClusterView,

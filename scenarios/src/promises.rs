@@ -1,7 +1,7 @@
 //! The promises, each with its own checker over what the world wrote down. A checker says what it saw; whose fault it
 //! was follows from the causal chain: a promise is broken only where that chain reaches a request of ours.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use loadgen::outcome::Verdict as EndVerdict;
 use migrator::{action::Outcome as MigrationOutcome, marks, names, plan::Plan};
@@ -73,14 +73,13 @@ pub fn drops<'a>(world: &'a World, outcomes: &'a [Outcome]) -> impl Iterator<Ite
         if cause.verdict() != EndVerdict::Drop {
             return None;
         }
-        let contract = world.offered()[outcome.offered as usize].contract;
         Some(Drop {
             at: outcome.at,
             offered: outcome.offered,
-            session: (outcome.session.client, outcome.session.ordinal),
+            session: outcome.session,
             cause: cause.id(),
             entry,
-            within: outcome.session.lifetime <= contract,
+            within: outcome.within,
             ours: is_ours(world, entry),
         })
     })
@@ -100,13 +99,16 @@ pub fn no_connection_dropped(drops: &[Drop], opened: u64) -> Promise {
     )
 }
 
-/// The endpoints that the path reaches never fall below the floor.
-pub fn capacity_kept(world: &World, floors: &BTreeMap<u32, u32>) -> Promise {
+/// The endpoints that the path reaches never fall below the floor through us, nor below what there would be without a
+/// migration, where that is less: what others scaled down is theirs.
+pub fn capacity_kept(world: &World, twin: &World, floors: &BTreeMap<u32, u32>) -> Promise {
     let low = world
-        .capacity_lows()
+        .capacity_changes()
         .iter()
-        .filter(|low| floors.get(&low.service.0).is_some_and(|&floor| low.reached < floor))
-        .find(|low| is_ours(world, low.entry));
+        .filter(|change| change.reached < change.before)
+        .filter(|change| floors.get(&change.service.0).is_some_and(|&floor| change.reached < floor))
+        .filter(|change| change.reached < twin.endpoints_at(change.service, change.at))
+        .find(|change| is_ours(world, change.entry));
     promise(
         NAMES[1],
         low.map(|low| {
@@ -178,11 +180,12 @@ pub fn nothing_left_behind(
     outcome: Option<&MigrationOutcome>,
 ) -> Promise {
     if !matches!(outcome, Some(MigrationOutcome::Migrated | MigrationOutcome::RolledBack)) {
-        return stopped_but_named(world, twin);
+        return stopped_but_named(world, twin, plan);
     }
     let mut differences = kubernetes_differences(world, twin);
     differences.extend(node_leftovers(world, plan, outcome));
-    differences.extend(aws_differences(world, twin, plan, outcome));
+    differences
+        .extend(aws_differences(world, twin, plan, outcome).into_iter().map(|(_, difference)| difference));
     promise(NAMES[4], summary(&differences), || "everything is as it would have been".into())
 }
 
@@ -194,19 +197,34 @@ fn summary(differences: &[String]) -> Option<String> {
     })
 }
 
-/// At an early stop every difference must be named by an annotation on its object, or by the journal.
-fn stopped_but_named(world: &World, twin: &World) -> Promise {
+/// At an early stop every difference must be named by an annotation on its object, or by the journal: that of an object by
+/// its name, that of a node group by a record of what the group was, or by the plan that creates it.
+fn stopped_but_named(world: &World, twin: &World, plan: &Plan) -> Promise {
     let journal = world
         .config_maps()
-        .iter()
-        .any(|(_, map)| (&*map.meta.namespace, &*map.meta.name) == (names::NAMESPACE, names::JOURNAL));
-    let unnamed: Vec<String> = differing(world, twin)
+        .find(names::NAMESPACE, names::JOURNAL)
+        .and_then(|id| world.config_maps().last(id).data.clone())
+        .unwrap_or_default();
+    let names = |key: &str, name: &str| journal.get(key).is_some_and(|text| text.contains(name));
+    let mut unnamed: Vec<String> = differing(world, twin)
         .into_iter()
         .filter(|(meta, _)| !meta.annotations.contains_key(marks::ANNOTATION))
+        .filter(|(meta, _)| !names("notes", &format!("{}/{}", meta.namespace, meta.name)))
         .map(|(_, difference)| difference)
         .collect();
-    let broken = if journal || unnamed.is_empty() { None } else { summary(&unnamed) };
-    promise(NAMES[4], broken, || "every change is named by the journal or on its object".into())
+    unnamed.extend(world.nodes().iter().filter_map(|(_, node)| {
+        let ours = node.taints.iter().any(|taint| taint.key == marks::TAINT);
+        (ours && !node.meta.annotations.contains_key(marks::ANNOTATION))
+            .then(|| format!("Node {} carries our taint and no mark", node.meta.name))
+    }));
+    unnamed.extend(
+        aws_differences(world, twin, plan, None)
+            .into_iter()
+            .filter(|(group, _)| !names("groups", &format!("\"{group}\"")))
+            .filter(|(group, _)| plan.creation.is_none() || *group != plan.to || !names("plan", group))
+            .map(|(_, difference)| difference),
+    );
+    promise(NAMES[4], summary(&unnamed), || "every change is named by the journal or on its object".into())
 }
 
 fn kubernetes_differences(world: &World, twin: &World) -> Vec<String> {
@@ -325,8 +343,9 @@ fn aws_differences(
     twin: &World,
     plan: &Plan,
     outcome: Option<&MigrationOutcome>,
-) -> Vec<String> {
+) -> Vec<(Arc<str>, String)> {
     let mut found = Vec::new();
+    let mut differs = |group: &Arc<str>, what: String| found.push((group.clone(), what));
     let migrated = outcome == Some(&MigrationOutcome::Migrated);
     for group in world.groups().iter().filter(|group| group.status != simulator::world::GroupStatus::Deleted)
     {
@@ -335,18 +354,16 @@ fn aws_differences(
             let wanted = plan.bounds_after;
             let is = (group.bounds.min, group.bounds.max);
             if migrated && is != (wanted.min, wanted.max) {
-                found.push(format!(
-                    "node group {name} has bounds {is:?}, planned {:?}",
-                    (wanted.min, wanted.max)
-                ));
+                let planned = (wanted.min, wanted.max);
+                differs(name, format!("node group {name} has bounds {is:?}, planned {planned:?}"));
             }
             if group.taints.iter().any(|taint| &*taint.key == marks::TAINT) {
-                found.push(format!("node group {name} still has our taint"));
+                differs(name, format!("node group {name} still has our taint"));
             }
             let before = twin.find_group(name).map(|id| twin.groups()[id.index()].suspended.clone());
             if group.suspended != before.unwrap_or_default() {
-                found
-                    .push(format!("{} is still suspended for node group {name}", group.suspended.join(", ")));
+                let processes = group.suspended.join(", ");
+                differs(name, format!("{processes} is still suspended for node group {name}"));
             }
             continue;
         }
@@ -354,17 +371,15 @@ fn aws_differences(
             continue;
         }
         let Some(theirs) = twin.find_group(name).map(|id| &twin.groups()[id.index()]) else {
-            found.push(format!("node group {name} should not exist"));
+            differs(name, format!("node group {name} should not exist"));
             continue;
         };
         if group.bounds != theirs.bounds {
-            found.push(format!(
-                "node group {name} has bounds {:?}, would have {:?}",
-                group.bounds, theirs.bounds
-            ));
+            let (ours, theirs) = (group.bounds, theirs.bounds);
+            differs(name, format!("node group {name} has bounds {ours:?}, would have {theirs:?}"));
         }
         if group.suspended != theirs.suspended || group.taints != theirs.taints {
-            found.push(format!("node group {name}: processes or taints differ"));
+            differs(name, format!("node group {name}: processes or taints differ"));
         }
     }
     found
@@ -390,7 +405,7 @@ pub fn others_respected(world: &World) -> Promise {
 }
 
 /// The migration ends, in time, and as it should.
-pub fn finishes(driven: &Driven, budget: Time, accepted: bool) -> Promise {
+pub fn finishes(driven: &Driven, budget: Time) -> Promise {
     let broken = match &driven.outcome {
         None => Some(match &driven.last_wait {
             Some(wait) => format!(
@@ -404,7 +419,6 @@ pub fn finishes(driven: &Driven, budget: Time, accepted: bool) -> Promise {
             None => format!("not ended after {}", simulator::world::clock(budget)),
         }),
         Some(MigrationOutcome::Migrated) => None,
-        Some(other) if accepted => Some(format!("ended otherwise than migrated: {other:?}")),
         Some(other) => Some(format!("ended otherwise than migrated: {other:?}")),
     };
     promise(NAMES[6], broken, || format!("migrated in {}", simulator::world::clock(driven.ended_at)))

@@ -49,7 +49,7 @@ pub use connections::{Offered, Outcome, OutcomeEvent};
 pub use feed::{Change as Seen, ObserverId};
 pub use load_balancer::{Target, TargetGroup, TargetKey, TargetState};
 pub use log::{Entry, ObjectKind, START, Subject, What};
-pub use measures::{BudgetBreach, CapacityLow, Overwrite};
+pub use measures::{BudgetBreach, CapacityChange, Overwrite};
 pub use spec::{Spec, bytes, cpu_milli};
 pub use table::Table;
 pub use tell::clock;
@@ -223,6 +223,7 @@ impl World {
             Event::DrainRetry(id) => self.drain_group(id, cause),
             Event::DrainCap(id) => self.drain_cap(id, cause),
             Event::ScaleInCap(id) => self.scale_in_drain(id, cause),
+            Event::ScaleDownFails(id, gives_up_at) => self.scale_down_fails(id, gives_up_at, cause),
             Event::ControllerPass => self.controller_pass(cause),
             Event::ControllerService => self.controller_service(cause),
             Event::LoadBalancerController(id) => self.load_balancer_controller(id, cause),

@@ -2,3 +2,4 @@
 
 pub(crate) mod fake;
 mod stories;
+mod table;

@@ -24,6 +24,8 @@ pub(super) struct Autoscaler {
 /// Source of the constants: cluster-autoscaler FAQ.
 const UNNEEDED: Time = 600_000;
 const AFTER_ADD: Time = 600_000;
+/// The longest grace period that it leaves a pod. Source: cluster-autoscaler FAQ, `max-graceful-termination-sec`.
+const GRACE_LONGEST: Time = 600_000;
 
 impl World {
     /// Something changed that a scan might act on.
@@ -217,9 +219,7 @@ impl World {
         self.node_states[node.index()].unneeded_since = None;
         if bounds.desired <= bounds.min {
             // With a stale minimum it drains the node and then fails to terminate it.
-            for pod in self.workload_pods(node) {
-                let _refused = self.evict(pod, Some(600_000), entry);
-            }
+            self.queue.push(self.now, Event::ScaleDownFails(node, self.now + GRACE_LONGEST), entry);
             return;
         }
         // The instance is terminated by name, with the desired size lowered in the same call.
@@ -232,5 +232,28 @@ impl World {
         }
         self.node_states[node.index()].drain = Some(now + 600_000);
         self.queue.push(now + 5_000, Event::ScaleInCap(node), entry);
+    }
+
+    /// A scale-down that the bounds forbid: the node is drained, its instance cannot be terminated, and it is given back.
+    /// Source: cluster-autoscaler `core/scaledown/actuation`, which removes its taint when the deletion has failed.
+    pub(super) fn scale_down_fails(&mut self, node: NodeId, gives_up_at: Time, cause: EntryId) {
+        if !self.nodes.exists(node) {
+            return;
+        }
+        let pods = self.workload_pods(node);
+        for &pod in &pods {
+            let grace = self.specs[self.pods.last(pod).spec.index()].grace.min(GRACE_LONGEST);
+            if !self.pods.last(pod).terminating() {
+                // Refusals are retried at the next look.
+                let _refused = self.evict(pod, Some(grace), cause);
+            }
+        }
+        if !pods.is_empty() && self.now < gives_up_at {
+            self.queue.push(self.now + 5_000, Event::ScaleDownFails(node, gives_up_at), cause);
+            return;
+        }
+        let mut taints = self.nodes.last(node).taints.to_vec();
+        taints.retain(|taint| taint.key != crate::controllers::service_load_balancer::TO_BE_DELETED_TAINT);
+        self.set_taints(node, taints, cause);
     }
 }

@@ -139,7 +139,7 @@ pub struct GroupDeletion {
     pub pods: usize,
     /// Targets in service: registered and not deregistering.
     pub targets: usize,
-    /// Established flows.
+    /// Established flows of sessions within their contract.
     pub flows: usize,
 }
 
@@ -562,7 +562,7 @@ impl World {
             entry,
             pods: nodes.iter().map(|&node| self.workload_pods(node).len()).sum(),
             targets,
-            flows: nodes.iter().map(|&node| self.open_connections_on(node)).sum(),
+            flows: nodes.iter().map(|&node| self.promised_connections_on(node)).sum(),
         }
     }
 

@@ -36,8 +36,10 @@ pub struct Offered {
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Between two sessions.
+    /// Before its session.
     Away,
+    /// After its session, which has been booked.
+    Done,
     /// Established, unless its end has passed.
     Open,
     /// Trying to connect, or to come back, since then.
@@ -50,8 +52,8 @@ pub(super) struct Connection {
     session: Session,
     offered: u32,
     state: State,
-    /// When this connection (not its session) was established.
-    established_at: Time,
+    /// When the client's next session opens, once this one is connected; 0 before.
+    next_opens_at: Time,
     group: u32,
     target: u32,
     node: u32,
@@ -73,8 +75,10 @@ pub struct Outcome {
     pub at: Time,
     /// Index of the Service's traffic in [`World::offered`].
     pub offered: u32,
-    /// The session.
-    pub session: Session,
+    /// Client and ordinal of the session.
+    pub session: (u32, u32),
+    /// The session is within its contract.
+    pub within: bool,
     /// What happened.
     pub event: OutcomeEvent,
 }
@@ -95,8 +99,6 @@ pub enum OutcomeEvent {
     Completed {
         /// It was open on a pod when that pod's removal began.
         moved: bool,
-        /// Messages exchanged and their typical response time in microseconds.
-        messages: u64,
         /// Response time in microseconds.
         response_us: u64,
     },
@@ -143,7 +145,7 @@ impl World {
                 session,
                 offered: index,
                 state: State::Away,
-                established_at: 0,
+                next_opens_at: 0,
                 group: NONE,
                 target: NONE,
                 node: NONE,
@@ -173,57 +175,61 @@ impl World {
         self.traffic.exposed
     }
 
-    /// A client's turn: its session is over and the next begins, or it tries again.
+    /// A client's turn: its next session begins, or it tries again. A session that has ended since the last turn is
+    /// booked here, so that a session costs one event and not two.
     pub(super) fn client_turn(&mut self, slot: ConnectionId) {
         self.traffic.events += 1;
-        let connection = self.traffic.slots[slot.index()];
-        let schedule = self.traffic.offered[connection.offered as usize].schedule;
+        let connection = &self.traffic.slots[slot.index()];
+        let over = connection.session.ends_at() <= self.now;
         match connection.state {
             State::Away => self.connect(slot, 0, self.now),
-            State::Trying { attempt, since } => {
-                if connection.session.ends_at() <= self.now {
-                    self.give_up(slot);
-                } else {
-                    self.connect(slot, attempt, since);
-                }
-            }
-            State::Open if connection.session.ends_at() > self.now => {
+            State::Trying { attempt, since } if !over => self.connect(slot, attempt, since),
+            State::Open if !over => {
                 // The load balancer forgot the flow in silence; the message that is due now is answered by a reset.
                 self.cut(slot, EndCause::RstIdle, START);
             }
             State::Open => {
                 self.complete(slot);
-                let next = schedule.next(&connection.session);
-                self.begin(slot, next);
+                self.begin_next(slot);
+            }
+            State::Trying { .. } | State::Done => self.begin_next(slot),
+        }
+    }
+
+    fn begin_next(&mut self, slot: ConnectionId) {
+        let connection = &mut self.traffic.slots[slot.index()];
+        let schedule = &self.traffic.offered[connection.offered as usize].schedule;
+        let next = match connection.next_opens_at {
+            0 => schedule.next(&connection.session),
+            opens_at => schedule.next_at(&connection.session, opens_at),
+        };
+        connection.session = next;
+        connection.next_opens_at = 0;
+        connection.state = State::Away;
+        connection.exposed = START;
+        connection.lost = false;
+        if next.opens_at <= self.now {
+            self.connect(slot, 0, self.now);
+        } else {
+            self.clients.move_to(slot, next.opens_at);
+        }
+    }
+
+    /// Books every session that has ended by now, also of clients whose next turn is still to come.
+    pub fn close_books(&mut self) {
+        for slot in (0..self.traffic.slots.len()).map(ConnectionId::from) {
+            let connection = &self.traffic.slots[slot.index()];
+            if connection.state == State::Open && connection.session.ends_at() <= self.now {
+                self.complete(slot);
+                self.traffic.slots[slot.index()].state = State::Done;
             }
         }
     }
 
-    fn begin(&mut self, slot: ConnectionId, session: Session) {
-        let connection = &mut self.traffic.slots[slot.index()];
-        connection.session = session;
-        connection.state = State::Away;
-        connection.exposed = START;
-        connection.lost = false;
-        if session.opens_at <= self.now {
-            self.connect(slot, 0, self.now);
-        } else {
-            self.clients.move_to(slot, session.opens_at);
-        }
-    }
-
-    fn give_up(&mut self, slot: ConnectionId) {
-        let connection = self.traffic.slots[slot.index()];
-        let schedule = self.traffic.offered[connection.offered as usize].schedule;
-        let next = schedule.next(&connection.session);
-        self.begin(slot, next);
-    }
-
     fn connect(&mut self, slot: ConnectionId, attempt: u32, since: Time) {
-        let connection = self.traffic.slots[slot.index()];
-        let session = connection.session;
+        let Connection { session, offered, .. } = self.traffic.slots[slot.index()];
         let now = self.now;
-        match self.path(connection.offered, &session, attempt) {
+        match self.path(offered, &session, attempt) {
             Ok(path) => {
                 let bits = session.pick(0x636f_6e6e);
                 let connect_us = 300 + below(bits, 400);
@@ -234,7 +240,6 @@ impl World {
                 self.node_states[path.node.index()].connections.push(slot);
                 let connection = &mut self.traffic.slots[slot.index()];
                 connection.state = State::Open;
-                connection.established_at = now;
                 connection.group = path.group;
                 connection.target = path.target;
                 connection.node = path.node.0;
@@ -242,20 +247,14 @@ impl World {
                 connection.in_pod = position_in_pod;
                 connection.in_node = position_in_node;
                 let down_ms = if again { now - since } else { 0 };
-                let offered = connection.offered;
                 self.log.absorb(now ^ (u64::from(path.pod.0) << 40) ^ (u64::from(path.node.0) << 52));
-                self.traffic.outcomes.push(Outcome {
-                    at: now,
-                    offered,
-                    session,
-                    event: OutcomeEvent::Opened { connect_us, down_ms, again },
-                });
-                self.clients.move_to(slot, self.next_turn(slot).max(now + 1));
+                self.note(now, offered, &session, OutcomeEvent::Opened { connect_us, down_ms, again });
+                let turn = self.next_turn(slot).max(now + 1);
+                self.clients.move_to(slot, turn);
             }
             Err((cause, entry, after)) => {
                 let connection = &mut self.traffic.slots[slot.index()];
                 connection.state = State::Trying { attempt: attempt + 1, since };
-                let offered = connection.offered;
                 // A client that keeps failing is one drop and one window of downtime, not one a try.
                 if attempt == 0 {
                     self.end(offered, session, cause, entry, false);
@@ -287,9 +286,9 @@ impl World {
             return Err((EndCause::Refused { reconnecting: false }, entry, 0));
         }
         let target = candidates[below(session.pick(0x7461_7267 ^ salt), candidates.len() as u64) as usize];
-        let (key, node) = {
+        let (key, node, target_entry) = {
             let target = &self.target_groups[group.index()].targets[target as usize];
-            (target.key, target.node)
+            (target.key, target.node, target.entry)
         };
         match key {
             TargetKey::Pod(pod) => {
@@ -309,7 +308,10 @@ impl World {
             TargetKey::Instance(_) => {
                 let Some(node) = node else { return Err((EndCause::ConnectTimeout, entry, 3_000)) };
                 let local = self.services.last(service).local;
-                let pod = self.through_node(service, node, local, session, salt)?;
+                // A target that got the flow too early, or endpoints that left: whichever came last is the cause.
+                let pod = self
+                    .through_node(service, node, local, session, salt)
+                    .map_err(|(cause, entry, after)| (cause, entry.max(target_entry), after))?;
                 Ok(Path { group: group.0, target, node, pod })
             }
         }
@@ -360,16 +362,7 @@ impl World {
         session: &Session,
         salt: u64,
     ) -> Result<Path, (EndCause, EntryId, Time)> {
-        let nodes: Vec<NodeId> = self
-            .nodes
-            .iter()
-            .filter(|(id, node)| {
-                node.ready == super::objects::ReadyCondition::True
-                    && !node.unschedulable
-                    && self.node_states[id.index()].proxy.since.is_some()
-            })
-            .map(|(id, _)| id)
-            .collect();
+        let nodes: Vec<NodeId> = self.entry_nodes().collect();
         if nodes.is_empty() {
             return Err((EndCause::Unreachable, START, 0));
         }
@@ -404,40 +397,39 @@ impl World {
             .map_or(0, |(index, _)| index)
     }
 
-    /// When a connection needs attention again: at its session's end, or at the first message that comes after the
-    /// load balancer has forgotten it.
-    fn next_turn(&self, slot: ConnectionId) -> Time {
-        let connection = &self.traffic.slots[slot.index()];
-        let ends_at = connection.session.ends_at();
-        let Some(group) = self.target_groups.get(connection.group as usize) else { return ends_at };
+    /// When a connection needs attention again: when its client's next session opens, or at the first message that
+    /// comes after the load balancer has forgotten it.
+    fn next_turn(&mut self, slot: ConnectionId) -> Time {
+        let connection = &mut self.traffic.slots[slot.index()];
         let offered = &self.traffic.offered[connection.offered as usize];
-        if offered.longest_silence <= group.idle_timeout {
-            return ends_at;
+        let ends_at = connection.session.ends_at();
+        if let Some(group) = self.target_groups.get(connection.group as usize)
+            && offered.longest_silence > group.idle_timeout
+        {
+            let silence = offered.schedule.cadence(&connection.session);
+            if silence > group.idle_timeout && self.now + silence < ends_at {
+                return self.now + silence;
+            }
         }
-        let silence = offered.schedule.cadence(&connection.session);
-        if silence <= group.idle_timeout { ends_at } else { ends_at.min(self.now + silence) }
+        connection.next_opens_at = ends_at + offered.schedule.pause(&connection.session);
+        connection.next_opens_at
     }
 
     fn complete(&mut self, slot: ConnectionId) {
         let connection = self.traffic.slots[slot.index()];
         self.leave(slot);
-        let schedule = &self.traffic.offered[connection.offered as usize].schedule;
-        let messages = (connection.session.ends_at() - connection.established_at)
-            / schedule.cadence(&connection.session).max(1)
-            + 1;
         let remote = self.pods.last(PodId(connection.pod)).node != Some(NodeId(connection.node));
         let response_us =
             500 + below(connection.session.pick(0x7265_7370), 1_500) + if remote { 250 } else { 0 };
-        self.traffic.outcomes.push(Outcome {
-            at: connection.session.ends_at(),
-            offered: connection.offered,
-            session: connection.session,
-            event: OutcomeEvent::Completed {
-                moved: connection.exposed != START && !connection.lost,
-                messages,
-                response_us,
-            },
-        });
+        let moved = connection.exposed != START && !connection.lost;
+        let event = OutcomeEvent::Completed { moved, response_us };
+        self.note(connection.session.ends_at(), connection.offered, &connection.session, event);
+    }
+
+    fn note(&mut self, at: Time, offered: u32, session: &Session, event: OutcomeEvent) {
+        let within = session.lifetime <= self.traffic.offered[offered as usize].contract;
+        let session = (session.client, session.ordinal);
+        self.traffic.outcomes.push(Outcome { at, offered, session, within, event });
     }
 
     /// Takes a connection out of the lists of its pod and node.
@@ -462,17 +454,8 @@ impl World {
 
     fn end(&mut self, offered: u32, session: Session, cause: EndCause, entry: EntryId, exposed: bool) {
         self.log.absorb(self.now ^ (u64::from(entry.0) << 24));
-        self.traffic.outcomes.push(Outcome {
-            at: self.now,
-            offered,
-            session,
-            event: OutcomeEvent::Ended {
-                cause,
-                entry,
-                age: self.now.saturating_sub(session.opens_at),
-                exposed,
-            },
-        });
+        let age = self.now.saturating_sub(session.opens_at);
+        self.note(self.now, offered, &session, OutcomeEvent::Ended { cause, entry, age, exposed });
     }
 
     /// A connection is cut: its client comes back for the rest of its session.
@@ -559,17 +542,74 @@ impl World {
             .max()
     }
 
-    /// Connections open now through a node, or on its pods.
-    pub fn open_connections_on(&self, node: NodeId) -> usize {
+    /// Connections of sessions within their contract that are open now through a node, or on its pods.
+    pub fn promised_connections_on(&self, node: NodeId) -> usize {
         let state = &self.node_states[node.index()];
-        let through = state.connections.iter().filter(|&&slot| self.is_live(slot)).count();
+        let promised = |slot: ConnectionId| {
+            let connection = &self.traffic.slots[slot.index()];
+            let contract = self.traffic.offered[connection.offered as usize].contract;
+            self.is_live(slot) && connection.session.lifetime <= contract
+        };
+        let through = state.connections.iter().filter(|&&slot| promised(slot)).count();
         let on_pods = state
             .pods
             .iter()
             .flat_map(|pod| &self.pod_states[pod.index()].connections)
-            .filter(|&&slot| self.is_live(slot) && self.traffic.slots[slot.index()].node != node.0)
+            .filter(|&&slot| self.traffic.slots[slot.index()].node != node.0 && promised(slot))
             .count();
         through + on_pods
+    }
+
+    /// Whether every connect to a Service would succeed now, whatever it draws, and no connection would be forgotten
+    /// between two messages.
+    pub fn serves_everyone(&self, offered: &Offered) -> bool {
+        let service = offered.service;
+        let groups = &self.service_states[service.index()].target_groups;
+        let through = |node: NodeId, local: bool| {
+            self.node_states[node.index()].up
+                && self.known_version(node, service).is_some_and(|version| {
+                    let endpoints = self.external_endpoints(version, node, local);
+                    !endpoints.is_empty() && endpoints.iter().all(|endpoint| self.accepts(endpoint.pod))
+                })
+        };
+        if groups.is_empty() {
+            let mut entries = self.entry_nodes().peekable();
+            return entries.peek().is_some() && entries.all(|node| through(node, false));
+        }
+        let local = self.services.last(service).local;
+        groups.iter().all(|group| {
+            let owner = &self.target_groups[group.index()];
+            let healthy = |target: &&super::Target| target.state == super::TargetState::Healthy;
+            let zone_is_served = |(index, zone): (usize, &super::ids::ZoneId)| {
+                let resolves = owner.resolves[index].0;
+                !resolves
+                    || owner
+                        .targets
+                        .iter()
+                        .filter(healthy)
+                        .any(|target| owner.cross_zone || target.zone == *zone)
+            };
+            offered.longest_silence <= owner.idle_timeout
+                && owner.zones.iter().enumerate().all(zone_is_served)
+                && owner.targets.iter().filter(healthy).all(|target| match (target.key, target.node) {
+                    (TargetKey::Pod(pod), _) => self.accepts(pod),
+                    (TargetKey::Instance(_), Some(node)) => through(node, local),
+                    (TargetKey::Instance(_), None) => false,
+                })
+                && owner.targets.iter().all(|target| target.stale_until <= self.now)
+        })
+    }
+
+    /// Nodes from which clients inside the cluster connect.
+    fn entry_nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes
+            .iter()
+            .filter(|(id, node)| {
+                node.ready == super::objects::ReadyCondition::True
+                    && !node.unschedulable
+                    && self.node_states[id.index()].proxy.since.is_some()
+            })
+            .map(|(id, _)| id)
     }
 
     /// What the application of a pod does at SIGTERM, if it is offered traffic.

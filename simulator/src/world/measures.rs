@@ -10,13 +10,15 @@ use super::{
     load_balancer::{TargetKey, TargetState},
 };
 
-/// The path to a Service reached fewer endpoints than ever before in this run.
+/// The path to a Service reaches another number of endpoints than before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CapacityLow {
+pub struct CapacityChange {
     /// When.
     pub at: Time,
     /// Which Service.
     pub service: ServiceId,
+    /// Endpoints reached before.
+    pub before: u32,
     /// Endpoints reached.
     pub reached: u32,
     /// The entry that made it so.
@@ -75,11 +77,11 @@ pub(super) struct Watchdog {
     /// Per object and writer: when it first wrote it.
     first: BTreeMap<(String, Writer), Time>,
     overwrites: Vec<Overwrite>,
-    /// Per Service: endpoints reached at the start, and the fewest so far.
+    /// Per Service: endpoints reached at the start, and at the last change.
     capacity: Vec<(u32, u32)>,
     /// Per budget: healthy pods wanted at the start.
     desired: Vec<u32>,
-    lows: Vec<CapacityLow>,
+    changes: Vec<CapacityChange>,
     breaches: Vec<BudgetBreach>,
 }
 
@@ -105,9 +107,16 @@ impl World {
         self.watchdog.capacity.get(service.index()).map_or(0, |&(start, _)| start)
     }
 
-    /// Every new low of reachable endpoints, in order.
-    pub fn capacity_lows(&self) -> &[CapacityLow] {
-        &self.watchdog.lows
+    /// Every change of the number of reachable endpoints, in order.
+    pub fn capacity_changes(&self) -> &[CapacityChange] {
+        &self.watchdog.changes
+    }
+
+    /// Endpoints of a Service that the path reached at a time of the run.
+    pub fn endpoints_at(&self, service: ServiceId, at: Time) -> u32 {
+        let past = self.watchdog.changes.partition_point(|change| change.at <= at);
+        let last = self.watchdog.changes[..past].iter().rev().find(|change| change.service == service);
+        last.map_or_else(|| self.endpoints_at_start(service), |change| change.reached)
     }
 
     /// Every removal that a budget at the original scale would have refused.
@@ -158,13 +167,13 @@ impl World {
             .unwrap_or(all.len() as u32)
     }
 
-    /// Notes a new low, if it is one.
+    /// Notes how many endpoints the path reaches, if that has changed.
     pub(super) fn measure_capacity(&mut self, service: ServiceId, entry: EntryId) {
-        let Some(&(_, fewest)) = self.watchdog.capacity.get(service.index()) else { return };
+        let Some(&(_, before)) = self.watchdog.capacity.get(service.index()) else { return };
         let reached = self.endpoints_reached(service);
-        if reached < fewest {
+        if reached != before {
             self.watchdog.capacity[service.index()].1 = reached;
-            self.watchdog.lows.push(CapacityLow { at: self.now, service, reached, entry });
+            self.watchdog.changes.push(CapacityChange { at: self.now, service, before, reached, entry });
         }
     }
 

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Taint;
 use super::{
     Time, World,
     endpoints::Proxy,
-    ids::{ConnectionId, EntryId, GroupId, InstanceId, NodeId, PodId, TargetGroupId, ZoneId},
+    ids::{ConnectionId, EntryId, GroupId, InstanceId, NodeId, PodId, ServiceId, TargetGroupId, ZoneId},
     load_balancer::TargetState,
     log::{Subject, What},
     objects::{Node, ReadyCondition},
@@ -260,7 +260,10 @@ impl World {
         for pod in self.node_states[id.index()].pods.clone() {
             let tolerations = &self.specs[self.pods.last(pod).spec.index()].tolerations;
             match taint_eviction::delete_at(&taints, tolerations, self.now as i64) {
-                Some(at) if at <= self.now as i64 => self.delete_pod(pod, None, None, cause),
+                Some(at) if at <= self.now as i64 => {
+                    self.judge_removal(pod, cause);
+                    self.delete_pod(pod, None, None, cause);
+                }
                 Some(at) => self.queue.push(at.unsigned_abs(), Event::TaintEviction(pod), cause),
                 None => {}
             }
@@ -272,6 +275,7 @@ impl World {
         let Some(node) = state.node.filter(|&node| self.nodes.exists(node)) else { return };
         let tolerations = &self.specs[state.spec.index()].tolerations;
         if taint_eviction::delete_at(&self.node_states[node.index()].taints, tolerations, 0).is_some() {
+            self.judge_removal(pod, cause);
             self.delete_pod(pod, None, None, cause);
         }
     }
@@ -296,6 +300,9 @@ impl World {
             self.pod_states[pod.index()].entry = cause;
         }
         self.node_inputs_change(id, cause);
+        for service in 0..self.services.ids() {
+            self.measure_capacity(ServiceId::from(service), cause);
+        }
         if self.nodes.exists(id) {
             self.queue.push(self.now + self.parameters.node_silent_to_unknown, Event::NodeSilent(id), cause);
             self.queue.push(self.now + self.parameters.node_delete_after_gone, Event::NodeGone(id), cause);

@@ -47,6 +47,8 @@ pub(super) struct PodState {
     pub(super) gate: bool,
     /// Its requests are counted on its node.
     pub(super) takes_share: bool,
+    /// When its deletion cost was last changed, and what it was before: controllers see changes by watch.
+    pub(super) cost_before: Option<(Time, Option<String>)>,
 }
 
 impl Default for PodState {
@@ -63,6 +65,7 @@ impl Default for PodState {
             backoff_until: 0,
             gate: true,
             takes_share: false,
+            cost_before: None,
         }
     }
 }

@@ -53,6 +53,7 @@ pub(super) enum Event {
     DrainRetry(GroupId),
     DrainCap(GroupId),
     ScaleInCap(NodeId),
+    ScaleDownFails(NodeId, Time),
     /// Load balancers and their controllers.
     ControllerPass,
     ControllerService,
@@ -118,36 +119,41 @@ impl Queue {
 }
 
 /// The queue of the clients: exactly one entry per connection slot, so that an entry can be moved. A heap with four
-/// children a node, which touches fewer cache lines than a binary one; ties are ordered by slot.
+/// children a node, which touches fewer cache lines than a binary one. An entry is one number, its time before its
+/// slot, so that one comparison orders both.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ClientQueue {
-    heap: Vec<(Time, u32)>,
+    heap: Vec<u64>,
     position: Vec<u32>,
 }
+
+/// Bits of an entry that hold its slot: 16 million clients, and 2^40 ms are 34 years.
+const SLOT_BITS: u32 = 24;
 
 impl ClientQueue {
     /// Adds the next slot; slots are added in their order.
     pub(super) fn push(&mut self, at: Time, client: ConnectionId) {
-        debug_assert_eq!(self.position.len(), client.index(), "slots are added in their order");
+        assert_eq!(self.position.len(), client.index(), "slots are added in their order");
+        assert!(client.0 < 1 << SLOT_BITS, "{} clients are more than a queue can hold", client.0);
         self.position.push(self.heap.len() as u32);
-        self.heap.push((at, client.0));
+        self.heap.push(key(at, client));
         self.rise(self.heap.len() - 1);
     }
 
     pub(super) fn next_at(&self) -> Option<Time> {
-        self.heap.first().map(|entry| entry.0)
+        self.heap.first().map(|entry| entry >> SLOT_BITS)
     }
 
     pub(super) fn first(&self) -> Option<(Time, ConnectionId)> {
-        self.heap.first().map(|entry| (entry.0, ConnectionId(entry.1)))
+        self.heap.first().map(|&entry| (entry >> SLOT_BITS, slot(entry)))
     }
 
     /// Moves a slot's entry to another time.
     pub(super) fn move_to(&mut self, client: ConnectionId, at: Time) {
         let index = self.position[client.index()] as usize;
-        let before = self.heap[index].0;
-        self.heap[index].0 = at;
-        if at < before {
+        let entry = key(at, client);
+        let before = std::mem::replace(&mut self.heap[index], entry);
+        if entry < before {
             self.rise(index);
         } else {
             self.sink(index);
@@ -172,18 +178,34 @@ impl ClientQueue {
         loop {
             let first = index * 4 + 1;
             let last = (first + 4).min(self.heap.len());
-            let Some(least) = (first..last).min_by_key(|&child| self.heap[child]) else { break };
-            if self.heap[least] >= entry {
+            let Some(children) = self.heap.get(first..last).filter(|children| !children.is_empty()) else {
+                break;
+            };
+            let (mut least, mut at) = (children[0], first);
+            for (offset, &child) in children.iter().enumerate().skip(1) {
+                if child < least {
+                    (least, at) = (child, first + offset);
+                }
+            }
+            if least >= entry {
                 break;
             }
-            self.place(index, self.heap[least]);
-            index = least;
+            self.place(index, least);
+            index = at;
         }
         self.place(index, entry);
     }
 
-    fn place(&mut self, index: usize, entry: (Time, u32)) {
+    fn place(&mut self, index: usize, entry: u64) {
         self.heap[index] = entry;
-        self.position[entry.1 as usize] = index as u32;
+        self.position[slot(entry).index()] = index as u32;
     }
+}
+
+fn key(at: Time, client: ConnectionId) -> u64 {
+    at.min(u64::MAX >> SLOT_BITS) << SLOT_BITS | u64::from(client.0)
+}
+
+fn slot(entry: u64) -> ConnectionId {
+    ConnectionId((entry & ((1 << SLOT_BITS) - 1)) as u32)
 }

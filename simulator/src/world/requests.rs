@@ -12,6 +12,7 @@ use super::{
     measures::Writer,
     objects::{Body, Lease, Meta, Plain},
     queue::Event,
+    workloads::DELETION_COST,
 };
 use crate::controllers::disruption;
 
@@ -246,6 +247,7 @@ impl World {
             Request::DeletePod { name, grace } => match self.pods.find(&name.0, &name.1) {
                 None => Answer::NotFound,
                 Some(pod) => {
+                    self.judge_removal(pod, entry);
                     self.delete_pod(pod, grace, None, entry);
                     Answer::Done(None)
                 }
@@ -257,11 +259,7 @@ impl World {
             },
             Request::CreateNodeGroup(group) => done(self.create_node_group(group, entry)),
             Request::UpdateNodeGroupBounds(group, bounds) => {
-                self.note_write(
-                    format!("node group {group}"),
-                    "desiredSize".into(),
-                    Writer::Client(self.requests[id.index()].client),
-                );
+                self.note_bounds(&group, bounds, self.requests[id.index()].client);
                 done(self.update_node_group(&group, Some(bounds), (Vec::new(), Vec::new()), entry))
             }
             Request::UpdateNodeGroupTaints(group, add, remove) => {
@@ -398,7 +396,15 @@ impl World {
                 answer
             }
             Kind::Pod => {
+                let cost = |world: &World| {
+                    let id = world.pods.find(&name.0, &name.1)?;
+                    Some((id, world.pods.last(id).meta.annotations.get(DELETION_COST).cloned()))
+                };
+                let before = cost(self);
                 let answer = patch!(pods, Pod, pod_changed, |_: &mut World, _, _| {});
+                if let Some((id, before)) = before.filter(|before| cost(self).as_ref() != Some(before)) {
+                    self.pod_states[id.index()].cost_before = Some((self.now, before));
+                }
                 if let Some(id) = self.pods.find(&name.0, &name.1) {
                     self.relabel(id);
                 }
@@ -489,11 +495,44 @@ impl World {
                 fields.extend(missing(&before, taints));
                 fields
             }
-            Change::Label(key, _) => vec![format!("label {key}")],
-            Change::Annotation(key, _) => vec![format!("annotation {key}")],
+            Change::Label(key, value) => {
+                let before = self.meta_of(kind, id).labels.get(key);
+                (before != value.as_ref()).then(|| format!("label {key}")).into_iter().collect()
+            }
+            Change::Annotation(key, value) => {
+                let before = self.meta_of(kind, id).annotations.get(key);
+                (before != value.as_ref()).then(|| format!("annotation {key}")).into_iter().collect()
+            }
         };
         for field in fields {
             self.note_write(format!("{kind} {}/{}", name.0, name.1), field, Writer::Client(client));
+        }
+    }
+
+    /// Notes the bounds of a group that a request really changes.
+    fn note_bounds(&mut self, group: &str, bounds: Bounds, client: u32) {
+        let Some(id) = self.find_group(group) else { return };
+        let before = self.groups[id.index()].bounds;
+        let fields = [
+            ("minSize", before.min, bounds.min),
+            ("maxSize", before.max, bounds.max),
+            ("desiredSize", before.desired, bounds.desired),
+        ];
+        for (field, _, _) in fields.into_iter().filter(|(_, before, wanted)| before != wanted) {
+            self.note_write(format!("node group {group}"), field.into(), Writer::Client(client));
+        }
+    }
+
+    fn meta_of(&self, kind: &str, id: u32) -> &Meta {
+        use super::ids;
+        match kind {
+            "Node" => &self.nodes.last(ids::NodeId(id)).meta,
+            "Pod" => &self.pods.last(PodId(id)).meta,
+            "Deployment" => &self.deployments.last(ids::DeploymentId(id)).meta,
+            "ReplicaSet" => &self.replica_sets.last(ids::ReplicaSetId(id)).meta,
+            "StatefulSet" => &self.stateful_sets.last(ids::StatefulSetId(id)).meta,
+            "DaemonSet" => &self.daemon_sets.last(ids::DaemonSetId(id)).meta,
+            _ => &self.autoscalers.last(ids::AutoscalerId(id)).meta,
         }
     }
 

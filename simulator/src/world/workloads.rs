@@ -21,6 +21,7 @@ use crate::controllers::{
 
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 const MAX: &str = "deployment.kubernetes.io/max-replicas";
+pub(super) const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// Who owns what, and which controllers have a look planned.
 #[derive(Debug, Clone, Default)]
@@ -389,8 +390,8 @@ impl World {
         let plan = {
             let seen: Vec<replica_set::Pod<'_>> = active
                 .iter()
-                .map(|&pod| {
-                    let pod = self.pods.last(pod);
+                .map(|&id| {
+                    let pod = self.pods.last(id);
                     replica_set::Pod {
                         uid: &pod.meta.uid,
                         node: pod.node.map(|node| node.0),
@@ -400,12 +401,7 @@ impl World {
                         age_ns: replica_set::age_ns(pod.meta.created_at, now),
                         restarts: narrow(pod.restarts),
                         sidecar_restarts: 0,
-                        deletion_cost: replica_set::deletion_cost(
-                            pod.meta
-                                .annotations
-                                .get("controller.kubernetes.io/pod-deletion-cost")
-                                .map(String::as_str),
-                        ),
+                        deletion_cost: replica_set::deletion_cost(self.seen_cost(id)),
                     }
                 })
                 .collect();
@@ -453,6 +449,18 @@ impl World {
             self.replica_sets.edit(id).status = status;
             self.replica_set_changed(id, cause);
         }
+    }
+
+    /// A pod's deletion cost as the ReplicaSet controller's own watch shows it.
+    fn seen_cost(&self, id: PodId) -> Option<&str> {
+        if let Some((changed_at, before)) = &self.pod_states[id.index()].cost_before {
+            let (least, most) = self.watch_range();
+            let words = [0x636f_7374, u64::from(id.0), *changed_at];
+            if self.now < changed_at + least + self.chance_of(&words, most - least + 1) {
+                return before.as_deref();
+            }
+        }
+        self.pods.last(id).meta.annotations.get(DELETION_COST).map(String::as_str)
     }
 
     fn set_status(&self, id: ReplicaSetId) -> WorkloadStatus {

@@ -43,6 +43,11 @@ fn deleted(s: &Situation<'_>, group: &NodeGroup) -> Progress {
             let what = format!("node group {} to be gone", group.name);
             wait(PHASE, what, "Deleting", "gone", Poll::NodeGroups(GROUP_POLL))
         }
+        // EKS takes one operation of a group at a time.
+        NodeGroupStatus::Creating | NodeGroupStatus::Updating => {
+            let what = format!("node group {} to take its deletion", group.name);
+            wait(PHASE, what, format!("{:?}", group.status), "Active", Poll::NodeGroups(GROUP_POLL))
+        }
         NodeGroupStatus::DeleteFailed => Step::Finished(Outcome::Stopped(format!(
             "the deletion of node group {} failed: {}",
             group.name,

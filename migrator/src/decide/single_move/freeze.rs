@@ -20,6 +20,10 @@ const SETTLED: &str = "settled";
 
 /// Whether everything is frozen, and seen to be.
 pub(super) fn done(s: &Situation<'_>) -> Progress {
+    if s.back && s.side(Side::Leaving).next().is_none() {
+        // Nothing has moved yet, and nothing will.
+        return ControlFlow::Continue(());
+    }
     let from = &*s.plan.from;
     match s.group(from) {
         Some(group) => {

@@ -35,9 +35,9 @@ pub(super) fn wanted(w: &Workload<'_>) -> u32 {
     w.original() + u32::try_from(w.leaving().count()).unwrap_or(u32::MAX)
 }
 
-/// The name of what happens to a workload whose controllers are not done: it was asked for more, or for less.
+/// The name of what happens to a workload whose controllers are not done: we asked for more, or for less.
 fn phase_of(w: &Workload<'_>) -> &'static str {
-    if w.asked() < wanted(w) { "scale-back" } else { "surge" }
+    if w.marks.is_some() && w.asked() < wanted(w) { "scale-back" } else { "surge" }
 }
 
 /// Raises every converged workload that has too few replicas.

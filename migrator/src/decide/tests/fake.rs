@@ -432,12 +432,38 @@ impl Fake {
         self.poll();
     }
 
+    pub(crate) fn set_status(&mut self, group: &str, status: NodeGroupStatus) {
+        Arc::make_mut(self.aws.node_groups.get_mut(group).unwrap()).status = status;
+        self.poll();
+    }
+
+    /// The lock has passed to another process, after the silence of the first.
+    pub(crate) fn hand_over(&mut self, holder: &str) {
+        let lease = self.view.lease.as_mut().unwrap();
+        Arc::make_mut(lease).holder = text(holder);
+    }
+
     /// A group that was there before, with its nodes.
     pub(crate) fn found_group(&mut self, group: &str, nodes: u32) {
         let bounds = Bounds { min: 1, max: nodes + 2, desired: nodes };
         self.add_group(group, bounds, NodeGroupStatus::Active, BTreeMap::new());
         for n in 0..nodes {
             self.add_node(group, n, true);
+        }
+    }
+
+    /// The pods of the shop on one node are gone.
+    pub(crate) fn lose_shop_pods(&mut self, node: &str) {
+        self.view.pods.retain(|pod, own| own.node.as_deref() != Some(node) || &*pod.namespace != "shop");
+    }
+
+    /// Somebody gives the lowest cost to the pods of a node.
+    pub(crate) fn cost(&mut self, node: &str) {
+        for pod in self.view.pods.values_mut() {
+            if pod.node.as_deref() == Some(node) && &*pod.meta.name.namespace == "shop" {
+                let annotations = Arc::make_mut(&mut Arc::make_mut(pod).meta.annotations);
+                annotations.insert(DELETION_COST.to_owned(), crate::marks::LOW_COST.to_owned());
+            }
         }
     }
 

@@ -237,7 +237,7 @@ fn a_rollback_from_any_decision_leaves_everything_as_it_was() {
     }
 }
 
-/// Every third distinct decision of a migration, as a copy of the cluster just after it.
+/// Every distinct decision of a migration, as a copy of the cluster just after it.
 fn moments(cluster: &Fake, plan: &Plan) -> Vec<(String, Fake)> {
     let mut fake = cluster.clone();
     let mut moments: Vec<(String, Fake)> = Vec::new();
@@ -255,7 +255,8 @@ fn a_lost_pod_or_node_at_any_decision_is_made_up_for() {
     for (title, cluster) in clusters() {
         let before = lasting(&cluster.view);
         let plan = planned(&cluster, Strategy::SingleMove);
-        for (moment, fake) in moments(&cluster, &plan) {
+        // A third of them: enough to meet every step in some cluster, few enough for a test.
+        for (moment, fake) in moments(&cluster, &plan).into_iter().step_by(3) {
             let pods: Vec<_> =
                 fake.view.pods.keys().filter(|pod| &*pod.namespace == "shop").cloned().collect();
             let nodes: Vec<_> = fake.view.nodes.keys().cloned().collect();
@@ -486,4 +487,27 @@ fn statefulsets_that_share_a_node_move_one_pod_at_a_time() {
     assert_eq!(plan.services[0].floor, 3);
     assert_eq!(run(&mut fake, &plan), Outcome::Migrated, "{}", tail(&fake));
     assert_eq!(fake.resets, Vec::<String>::new());
+}
+
+#[test]
+fn a_pod_too_many_that_serves_alone_on_its_node_goes_only_after_the_node_is_released() {
+    let mut fake = local();
+    let before = lasting(&fake.view);
+    let asked = Request { desired: Some(3), ..request(Strategy::SingleMove) };
+    let plan = Plan::new("p1", "boot-1", &asked, &fake.view, fake.now);
+    until(&mut fake, &plan, "admit");
+    // Its replacement goes to the third node: three new pods where two are wanted, each alone on a target.
+    let old = fake
+        .view
+        .pods
+        .values()
+        .find(|pod| pod.node.as_deref() == Some("blue-0") && &*pod.meta.name.namespace == "shop");
+    let old = old.unwrap().meta.name.clone();
+    fake.lose_pod(&old);
+    // Long enough for it to serve; before that it would simply be taken back.
+    (0..20).for_each(|_| fake.tick());
+    assert_eq!(run(&mut fake, &plan), Outcome::Migrated, "{}", tail(&fake));
+    assert!(fake.log.iter().any(|line| line.starts_with("exclude-old Node green-")), "{}", tail(&fake));
+    assert_eq!(fake.resets, Vec::<String>::new());
+    assert_migrated("shed", &fake, &before);
 }

@@ -63,11 +63,15 @@ pub(crate) fn designated<'s, 'a>(s: &'s Situation<'a>) -> Vec<&'s Seat<'a>> {
     let mut seats: Vec<&Seat<'_>> = Vec::new();
     for w in s.workloads.iter().filter(|w| w.by_eviction.is_none() && surplus(w) > 0 && w.is_converged()) {
         let short = surplus(w).saturating_sub(victims(s, w).len());
-        // One that is already excluded goes on; otherwise the first by name.
-        let mut rest: Vec<&Seat<'_>> =
-            w.moved().filter(|m| !s.resets_nobody(m, &[])).filter_map(|m| s.seat(m)).collect();
-        rest.sort_by_key(|seat| !is_excluded(seat.node));
-        seats.extend(rest.into_iter().take(short));
+        // One that is already excluded goes on; otherwise one whose zone can spare it, the first by name.
+        let mut rest: Vec<(bool, bool, &Seat<'_>)> = w
+            .moved()
+            .filter(|m| !s.resets_nobody(m, &[]))
+            .filter_map(|m| Some((m, s.seat(m)?)))
+            .map(|(m, seat)| (!is_excluded(seat.node), bares_zone(s, w, m, &[], 1), seat))
+            .collect();
+        rest.sort_by_key(|(open, bares, _)| (*open, *bares));
+        seats.extend(rest.into_iter().take(short).map(|(_, _, seat)| seat));
     }
     seats
 }
@@ -78,26 +82,35 @@ pub(crate) fn surplus(w: &Workload<'_>) -> usize {
 }
 
 /// The pods that go: those without a node or not Ready first, then those chosen before, then any whose end harms nobody.
+/// The last pod of a zone goes only where no other can: its zone was bare before the migration as well.
 fn victims<'s, 'a>(s: &'s Situation<'a>, w: &'s Workload<'a>) -> Vec<&'s Member<'a>> {
     let mut victims: Vec<&Member<'_>> = Vec::new();
     let mut candidates: Vec<&Member<'_>> = w.moved().collect();
     candidates.sort_by_key(|m| (m.seat.is_some(), m.pod.is_ready(), !is_cheap(m.pod)));
-    for member in candidates {
-        let enough = victims.len() >= surplus(w);
-        if !enough && s.resets_nobody(member, &victims) && !bares_zone(s, w, member, &victims) {
-            victims.push(member);
+    for least in [1, 0] {
+        for member in &candidates {
+            let chosen = victims.iter().any(|other| other.pod.meta.uid == member.pod.meta.uid);
+            let spared = chosen || victims.len() >= surplus(w) || bares_zone(s, w, member, &victims, least);
+            if !spared && s.resets_nobody(member, &victims) {
+                victims.push(member);
+            }
         }
     }
     victims
 }
 
-/// Whether the end of a pod leaves its zone with fewer pods than its load balancer needs there: as many as are still to
-/// be replaced, and one.
-fn bares_zone<'a>(s: &Situation<'a>, w: &Workload<'a>, member: &Member<'a>, gone: &[&Member<'a>]) -> bool {
+/// Whether the end of a pod leaves its zone with fewer pods than are still to be replaced there, or than `least`.
+fn bares_zone<'a>(
+    s: &Situation<'a>,
+    w: &Workload<'a>,
+    member: &Member<'a>,
+    gone: &[&Member<'a>],
+    least: usize,
+) -> bool {
     let Some(here) = zone_of(s, member).filter(|_| zones::is_zonal(s, w)) else { return false };
-    let going = gone.iter().filter(|m| zone_of(s, m) == Some(here)).count();
-    let left = zones::pods_in(s, w, here, false) as usize - going;
-    left <= (zones::pods_in(s, w, here, true) as usize).max(1)
+    let going = gone.iter().filter(|m| zone_of(s, m) == Some(here)).count() + 1;
+    let left = (zones::pods_in(s, w, here, false) as usize).saturating_sub(going);
+    left < (zones::pods_in(s, w, here, true) as usize).max(least)
 }
 
 fn zone_of<'a>(s: &Situation<'a>, member: &Member<'a>) -> Option<&'a str> {
