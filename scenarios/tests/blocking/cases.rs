@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use simulator::world::{World, requests};
 
 use crate::given::{
-    Given, Meddling, Workload, bare_pods, blue_in, budget, by_address, daemon_set, deployment, described_blue,
-    foreign_pods, local, metadata, spread_out, stateful_set, subnets,
+    Given, Meddling, Workload, bare_pods, blue_in, budget, by_address, daemon_set, deployment,
+    described_blue, foreign_pods, local, metadata, spread_out, stateful_set, subnets,
 };
 
 /// One code's case.
@@ -56,8 +56,7 @@ pub(crate) const CASES: &[Case] = &[
             .node("blue-2", conditions)
     }),
     case(Code::CutAtEndOfDelay, DROPPED, || {
-        let attributes =
-            "deregistration_delay.timeout_seconds=60,deregistration_delay.connection_termination.enabled=true";
+        let attributes = "deregistration_delay.timeout_seconds=60,deregistration_delay.connection_termination.enabled=true";
         let service = local("web")
             .annotated("type", "external")
             .annotated("nlb-target-type", "instance")
@@ -146,7 +145,8 @@ pub(crate) const CASES: &[Case] = &[
             .asking(one_node)
     }),
     case(Code::HostPort, FINISHES, || {
-        let container = json!({ "name": "app", "image": "app:2", "ports": [{ "containerPort": 80, "hostPort": 80 }] });
+        let container =
+            json!({ "name": "app", "image": "app:2", "ports": [{ "containerPort": 80, "hostPort": 80 }] });
         blue_in(&["a", "b"]).workload(web().pod(json!({ "containers": [container] }))).asking(one_node)
     }),
     case(Code::ComesBack, FINISHES, || {
@@ -176,11 +176,15 @@ pub(crate) const CASES: &[Case] = &[
         blue_in(&["a"]).service(local("web")).workload(stateful_set("web", &["blue-0"]))
     }),
     case(Code::BudgetAllowsNothing, FINISHES, || {
-        blue_in(&["a", "b"])
-            .workload(stateful_set("db", &["blue-0", "blue-1"]))
-            .object(budget("db", "db", json!({ "minAvailable": 2 })))
+        blue_in(&["a", "b"]).workload(stateful_set("db", &["blue-0", "blue-1"])).object(budget(
+            "db",
+            "db",
+            json!({ "minAvailable": 2 }),
+        ))
     }),
-    case(Code::BudgetAboveScale, FINISHES, || shop().object(budget("web", "web", json!({ "minAvailable": 3 })))),
+    case(Code::BudgetAboveScale, FINISHES, || {
+        shop().object(budget("web", "web", json!({ "minAvailable": 3 })))
+    }),
     case(Code::TwoBudgets, FINISHES, || {
         blue_in(&["a", "b"])
             .workload(stateful_set("db", &["blue-0", "blue-1"]))
@@ -205,7 +209,8 @@ pub(crate) const CASES: &[Case] = &[
         }))
     }),
     case(Code::CapacityTooSmall, FINISHES, || {
-        let container = json!({ "name": "app", "image": "app:2", "resources": { "requests": { "cpu": "1200m" } } });
+        let container =
+            json!({ "name": "app", "image": "app:2", "resources": { "requests": { "cpu": "1200m" } } });
         blue_in(&["a", "b"]).workload(web().pod(json!({ "containers": [container] }))).asking(one_node)
     }),
 ];
@@ -268,7 +273,9 @@ fn volume(name: &str, zone: &str) -> Value {
 
 /// What the AWS command line prints of the load balancer of `web`, its targets checked every so many seconds.
 fn checked_every(seconds: u32) -> Value {
-    let arn = |what: &str| format!("arn:aws:elasticloadbalancing:us-east-1:111122223333:{what}/web/0123456789abcdef");
+    let arn = |what: &str| {
+        format!("arn:aws:elasticloadbalancing:us-east-1:111122223333:{what}/web/0123456789abcdef")
+    };
     json!({
         "LoadBalancers": [{ "LoadBalancerArn": arn("loadbalancer"), "LoadBalancerName": "web", "Type": "network",
             "Scheme": "internet-facing", "DNSName": crate::given::host_name("web"),
