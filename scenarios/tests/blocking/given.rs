@@ -173,7 +173,11 @@ impl Given {
             let every = u64::try_from(every.as_millis()).expect("a meddling is frequent");
             // Five hours: longer than any of these small migrations may take.
             let times = (0..5 * 3_600_000 / every).map(|nth| nth * every);
-            interventions.extend(times.map(|at| Intervention { at, happens: Box::new(happens) }));
+            interventions.extend(times.map(|at| Intervention {
+                at,
+                in_twin: false,
+                happens: Box::new(happens),
+            }));
         }
         run_with(&world, &Scenario { request, connections: 100, traffic, seed }, &mut interventions)
             .unwrap_or_else(|error| panic!("{error}"))
