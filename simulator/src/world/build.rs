@@ -291,6 +291,14 @@ impl Builder {
                     aws.subnets.iter().find(|subnet| subnet.id == *id).map(|subnet| self.zone(&subnet.zone));
                 subnets.push((id.as_str().into(), zone.unwrap_or(ZoneId(0))));
             }
+            if subnets.is_empty() {
+                // A description that names none: every one that is known.
+                subnets = aws
+                    .subnets
+                    .iter()
+                    .map(|subnet| (subnet.id.as_str().into(), self.zone(&subnet.zone)))
+                    .collect();
+            }
             let bounds =
                 scaling.map_or(Bounds { min: from.min, max: from.max, desired: from.desired }, |group| {
                     Bounds { min: group.min, max: group.max, desired: group.desired }

@@ -358,13 +358,22 @@ impl World {
         }
     }
 
+    /// A kubelet lets the API object of a pod go, unless its host is gone by then: the pod is an orphan and is collected.
+    pub(super) fn kubelet_removes(&mut self, id: PodId, cause: EntryId) {
+        if self.pods.last(id).node.is_none_or(|node| self.node_states[node.index()].up) {
+            self.remove_pod(id, cause);
+        }
+    }
+
     /// The API object of a pod goes.
     pub(super) fn remove_pod(&mut self, id: PodId, cause: EntryId) {
         let Some(pod) = self.pods.get(id).cloned() else { return };
         let entry = self.record(cause, Subject::Pod(id), What::Removed);
         self.pods.remove(id, &pod.meta.namespace, &pod.meta.name);
         if let Some(node) = pod.node {
-            self.node_states[node.index()].pods.retain(|&other| other != id);
+            let state = &mut self.node_states[node.index()];
+            state.pods.retain(|&other| other != id);
+            state.relieved_by = entry;
         }
         self.owned(pod.owner, id, false);
         self.pod_changed(id, entry);

@@ -1,0 +1,121 @@
+//! Every blocking finding stops the plan, and breaks a promise where it is accepted all the same: otherwise it would
+//! stand in the way of migrations that harm nobody. One small cluster for each.
+
+mod cases;
+mod given;
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use migrator::findings::{Code, Severity};
+use scenarios::scenario::{Run, Verdict};
+
+use cases::{CASES, Case};
+
+/// Seeds under which a promise has to break once.
+const SEEDS: std::ops::Range<u64> = 0..50;
+
+#[test]
+fn every_blocking_code_has_a_case() {
+    let blocking = Code::all().iter().filter(|code| code.severity() == Severity::Blocking);
+    let cases: BTreeSet<Code> = CASES.iter().map(|case| case.code).collect();
+    assert_eq!(cases, blocking.copied().collect());
+}
+
+#[test]
+fn a_blocking_finding_stops_the_plan_and_is_the_only_one_that_does() {
+    every(|case| {
+        let run = (case.given)().run(0, &[]);
+        let found = blocking(&run);
+        let wanted = BTreeSet::from([case.code]);
+        if run.verdict == Verdict::Refused && found == wanted {
+            return Ok(String::new());
+        }
+        Err(format!("{:?} with {found:?}\n{}", run.verdict, told(&run)))
+    });
+}
+
+#[test]
+fn a_blocking_finding_that_is_accepted_breaks_its_promise() {
+    every(|case| {
+        let given = (case.given)();
+        let mut held = String::new();
+        for seed in SEEDS {
+            let run = given.run(seed, &[case.code.id()]);
+            let broken = run.promises.iter().find(|promise| promise.name == case.breaks && !promise.held);
+            if let Some(promise) = broken.filter(|_| run.verdict == Verdict::Broken) {
+                return Ok(format!("seed {seed}: {}: {}", promise.name, promise.detail));
+            }
+            if held.is_empty() {
+                held = format!("seed {seed}: {}", told(&run));
+            }
+        }
+        Err(format!("{} held under all seeds of {SEEDS:?}; {held}", case.breaks))
+    });
+}
+
+/// Puts all cases to a check, on as many threads as there are processors, and reports all failures together.
+#[track_caller]
+fn every(check: fn(&Case) -> Result<String, String>) {
+    let only = std::env::var("CODE").ok();
+    let cases: Vec<&Case> =
+        CASES.iter().filter(|case| only.as_deref().is_none_or(|only| case.code.id() == only)).collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let mut results: Vec<(usize, Result<String, String>)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(1, Into::into))
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut results = Vec::new();
+                    loop {
+                        let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        let Some(case) = cases.get(index) else { return results };
+                        results.push((index, check(case)));
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a check returns its failure")).collect()
+    });
+    results.sort_by_key(|(index, _)| *index);
+    let mut failures = String::new();
+    for (index, result) in results {
+        let code = cases[index].code;
+        match result {
+            Ok(seen) => println!("{code} {} {seen}", cases[index].breaks),
+            Err(why) => writeln!(failures, "{code} ({}): {why}\n", code.title()).expect("a String takes it"),
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+fn blocking(run: &Run) -> BTreeSet<Code> {
+    let findings = run.findings.iter().filter(|finding| finding.severity == Severity::Blocking);
+    findings.map(|finding| finding.code).collect()
+}
+
+/// A run in words: what was found, what it waited for, what came of it.
+fn told(run: &Run) -> String {
+    let mut text = format!("{:?} {}\n", run.verdict, run.why.as_deref().unwrap_or(""));
+    let mut line = |words: String| writeln!(text, "  {words}").expect("a String takes it");
+    for finding in &run.findings {
+        line(format!("{} {:?} {}: {}", finding.code, finding.severity, finding.object, finding.reason));
+    }
+    for promise in &run.promises {
+        line(format!("{} {}: {}", promise.name, promise.held, promise.detail));
+    }
+    if let Some(driven) = &run.driven {
+        line(format!("{:?} {:?}", driven.outcome, driven.refusals));
+        for stretch in &driven.stretches {
+            let waited = stretch.waited_for.as_ref();
+            let waited = waited.map(|reason| format!("{}: {}", reason.what, reason.seen));
+            let span = (stretch.until_at - stretch.from_at) / 1000;
+            line(format!("{:>8} s {span:>6} s {} {waited:?}", stretch.from_at / 1000, stretch.phase));
+        }
+    }
+    for drop in run.drops.iter().take(2) {
+        line(format!("{drop:?}"));
+        for cause in run.world.explain(drop.entry) {
+            line(format!("  <- {cause}"));
+        }
+    }
+    text
+}
