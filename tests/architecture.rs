@@ -1,5 +1,7 @@
 //! Who may know whom. A new arrow is a commit of its own.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,

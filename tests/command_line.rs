@@ -1,5 +1,7 @@
 //! The command line from outside: exit codes, complaints, keys, files, and that a run is the same everywhere.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::{
     fs,
     io::{BufWriter, Write as _},
@@ -258,7 +260,8 @@ fn large(folder: &Path, name: &str, parts: impl Iterator<Item = Vec<u8>>) -> Pat
 #[test]
 fn a_hundred_megabytes_of_garbage_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, fn(u64) -> Vec<u8>); 5] = [
+    type Part = fn(u64) -> Vec<u8>;
+    let cases: [(&str, Part); 5] = [
         ("noise.yaml", |n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes().repeat(1_000)),
         ("letters.yaml", |n| format!("{n:x} lorem ipsum: dolor, sit\n").repeat(100).into_bytes()),
         ("brackets.yaml", |_| b"[".repeat(10_000)),

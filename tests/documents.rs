@@ -1,7 +1,9 @@
 //! What the README shows is what the program says today. Where it differs on purpose, run
 //! `NODEFERRY_UPDATE=1 cargo test --release --test documents` and read the difference.
 
-use std::fmt::Write as _;
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{fmt::Write as _, sync::Mutex};
 
 use scenarios::{Code, Parameters};
 
@@ -14,17 +16,14 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 /// Compares what stands between the markers of a section with what should stand there.
 #[track_caller]
 fn check(section: &str, expected: &str) {
+    // One section at a time, however many tests run at once: updating writes the file.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock();
     let (begin, end) = (format!("<!-- begin {section} -->\n"), format!("<!-- end {section} -->"));
     let readme = std::fs::read_to_string(README).unwrap();
     let from = readme.find(&begin).unwrap_or_else(|| panic!("the README has no {begin}")) + begin.len();
     let until = from + readme[from..].find(&end).unwrap_or_else(|| panic!("the README has no {end}"));
     if std::env::var_os("NODEFERRY_UPDATE").is_some() {
-        // Sections are written one at a time, however many tests run at once.
-        static WRITING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let _writing = WRITING.lock().unwrap();
-        let readme = std::fs::read_to_string(README).unwrap();
-        let from = readme.find(&begin).unwrap() + begin.len();
-        let until = from + readme[from..].find(&end).unwrap();
         std::fs::write(README, format!("{}{expected}{}", &readme[..from], &readme[until..])).unwrap();
         return;
     }
