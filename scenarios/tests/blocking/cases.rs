@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use simulator::world::{World, requests};
 
 use crate::given::{
-    Given, Meddling, Workload, bare_pods, blue_in, budget, by_address, daemon_set, deployment, described_blue,
-    foreign_pods, local, metadata, spread_out, stateful_set, subnets,
+    Given, Meddling, Workload, bare_pods, blue_in, budget, by_address, daemon_set, deployment,
+    described_blue, foreign_pods, local, metadata, spread_out, stateful_set, subnets, volume_claim,
 };
 
 /// One code's case.
@@ -25,7 +25,6 @@ const fn case(code: Code, breaks: &'static str, given: fn() -> Given) -> Case {
 }
 
 const DROPPED: &str = "no_connection_dropped";
-const CAPACITY: &str = "capacity_kept";
 const LEFT: &str = "nothing_left_behind";
 const FINISHES: &str = "finishes";
 
@@ -37,7 +36,8 @@ pub(crate) const CASES: &[Case] = &[
     }),
     case(Code::JournalOpen, FINISHES, || shop().object(journal("plan-7"))),
     case(Code::MarksLeft, LEFT, || {
-        blue_in(&["a", "b"]).service(local("web")).workload(web().metadata(json!({
+        // What is there is taken for an earlier migration's surge.
+        blue_in(&["a", "b"]).workload(web().metadata(json!({
             "annotations": { "nodeferry.io/was": r#"{"plan":"plan-7","replicas":{"was":1,"set":2}}"# },
         })))
     }),
@@ -56,8 +56,16 @@ pub(crate) const CASES: &[Case] = &[
             .node("blue-2", conditions)
     }),
     case(Code::CutAtEndOfDelay, DROPPED, || {
-        let attributes =
-            "deregistration_delay.timeout_seconds=60,deregistration_delay.connection_termination.enabled=true";
+        let attributes = "deregistration_delay.timeout_seconds=60,deregistration_delay.connection_termination.enabled=true";
+        let service = local("web")
+            .annotated("type", "external")
+            .annotated("nlb-target-type", "instance")
+            .annotated("target-group-attributes", attributes);
+        blue_in(&["a", "b"]).service(service).workload(web())
+    }),
+    case(Code::CutAtEndOfDelay, DROPPED, || {
+        // Longer than any connection lives, but one may arrive five minutes after the deregistration.
+        let attributes = "deregistration_delay.timeout_seconds=620,deregistration_delay.connection_termination.enabled=true";
         let service = local("web")
             .annotated("type", "external")
             .annotated("nlb-target-type", "instance")
@@ -97,11 +105,6 @@ pub(crate) const CASES: &[Case] = &[
     }),
     case(Code::StatefulSetAloneInZone, DROPPED, || {
         blue_in(&["a", "b"]).service(local("web")).workload(stateful_set("web", &["blue-0", "blue-1"]))
-    }),
-    case(Code::StatefulSetSharesNode, FINISHES, || {
-        blue_in(&["a", "a"])
-            .service(local("web"))
-            .workload(stateful_set("web", &["blue-0", "blue-0", "blue-1"]))
     }),
     case(Code::FewerDaemonSetPods, FINISHES, || {
         blue_in(&["a", "a"])
@@ -146,7 +149,8 @@ pub(crate) const CASES: &[Case] = &[
             .asking(one_node)
     }),
     case(Code::HostPort, FINISHES, || {
-        let container = json!({ "name": "app", "image": "app:2", "ports": [{ "containerPort": 80, "hostPort": 80 }] });
+        let container =
+            json!({ "name": "app", "image": "app:2", "ports": [{ "containerPort": 80, "hostPort": 80 }] });
         blue_in(&["a", "b"]).workload(web().pod(json!({ "containers": [container] }))).asking(one_node)
     }),
     case(Code::ComesBack, FINISHES, || {
@@ -172,22 +176,31 @@ pub(crate) const CASES: &[Case] = &[
     case(Code::NotReady, FINISHES, || {
         blue_in(&["a", "b"]).workload(deployment("web", &[]).unready(&["blue-0", "blue-1"]))
     }),
+    case(Code::NotReady, FINISHES, || {
+        let mut given = blue_in(&["a", "b"]);
+        given.add_node("red-0", Some("red"), "a");
+        given.workload(web().unready(&["red-0"]))
+    }),
     case(Code::LonelyStatefulSet, DROPPED, || {
         blue_in(&["a"]).service(local("web")).workload(stateful_set("web", &["blue-0"]))
     }),
     case(Code::BudgetAllowsNothing, FINISHES, || {
-        blue_in(&["a", "b"])
-            .workload(stateful_set("db", &["blue-0", "blue-1"]))
-            .object(budget("db", "db", json!({ "minAvailable": 2 })))
+        blue_in(&["a", "b"]).workload(stateful_set("db", &["blue-0", "blue-1"])).object(budget(
+            "db",
+            "db",
+            json!({ "minAvailable": 2 }),
+        ))
     }),
-    case(Code::BudgetAboveScale, FINISHES, || shop().object(budget("web", "web", json!({ "minAvailable": 3 })))),
+    case(Code::BudgetAboveScale, FINISHES, || {
+        shop().object(budget("web", "web", json!({ "minAvailable": 3 })))
+    }),
     case(Code::TwoBudgets, FINISHES, || {
         blue_in(&["a", "b"])
             .workload(stateful_set("db", &["blue-0", "blue-1"]))
             .object(budget("one", "db", json!({ "maxUnavailable": 1 })))
             .object(budget("two", "db", json!({ "maxUnavailable": 1 })))
     }),
-    case(Code::EvictedDeploymentServes, CAPACITY, || {
+    case(Code::EvictedDeploymentServes, DROPPED, || {
         blue_in(&["a", "b"])
             .service(local("web"))
             .workload(web().spec(json!({ "strategy": { "type": "Recreate" } })))
@@ -205,7 +218,8 @@ pub(crate) const CASES: &[Case] = &[
         }))
     }),
     case(Code::CapacityTooSmall, FINISHES, || {
-        let container = json!({ "name": "app", "image": "app:2", "resources": { "requests": { "cpu": "1200m" } } });
+        let container =
+            json!({ "name": "app", "image": "app:2", "resources": { "requests": { "cpu": "1200m" } } });
         blue_in(&["a", "b"]).workload(web().pod(json!({ "containers": [container] }))).asking(one_node)
     }),
 ];
@@ -255,11 +269,6 @@ fn journal(plan: &str) -> Value {
         } })
 }
 
-fn volume_claim(name: &str) -> Value {
-    json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata(name, "Claim"),
-        "spec": { "accessModes": ["ReadWriteOnce"], "volumeName": format!("pv-{name}") } })
-}
-
 fn volume(name: &str, zone: &str) -> Value {
     let zoned = json!({ "key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone] });
     json!({ "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": format!("pv-{name}") },
@@ -268,7 +277,9 @@ fn volume(name: &str, zone: &str) -> Value {
 
 /// What the AWS command line prints of the load balancer of `web`, its targets checked every so many seconds.
 fn checked_every(seconds: u32) -> Value {
-    let arn = |what: &str| format!("arn:aws:elasticloadbalancing:us-east-1:111122223333:{what}/web/0123456789abcdef");
+    let arn = |what: &str| {
+        format!("arn:aws:elasticloadbalancing:us-east-1:111122223333:{what}/web/0123456789abcdef")
+    };
     json!({
         "LoadBalancers": [{ "LoadBalancerArn": arn("loadbalancer"), "LoadBalancerName": "web", "Type": "network",
             "Scheme": "internet-facing", "DNSName": crate::given::host_name("web"),
