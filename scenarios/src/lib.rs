@@ -1,7 +1,29 @@
 //! Where simulator, migrator and load meet: scenarios, the gears that drive them, the promises and the verdict.
+//!
+//! Whoever runs scenarios needs this crate alone: the few words of the others that a caller has to say or read are
+//! given on here.
 
 pub mod drive;
 pub mod observe;
 pub mod promises;
 pub mod report;
 pub mod scenario;
+pub mod setup;
+
+pub use loadgen::{
+    chance::Seed,
+    duration,
+    outcome::EndCause,
+    profile::AtSigterm,
+    recorder::{Counts, Downtime, DropRate, Report as Figures, Summary},
+    traffic_file::TrafficFile,
+};
+pub use migrator::{
+    findings::{Code, Finding, RequestError, Severity},
+    request::{Request, Settings, Strategy},
+};
+pub use simulator::{
+    conformance, export, import,
+    parameters::{Class, Parameter, Parameters},
+    world::{World, clock},
+};

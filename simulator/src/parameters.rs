@@ -317,7 +317,7 @@ registry! {
     /// How long new flows still reach a target that turned unhealthy.
     nlb_unhealthy_propagation: u64 = "nlb.unhealthy_propagation",
         Seconds 35 * S, drawn 0 => 40 * S, Uncertainty, "observed";
-    /// Whether a target that is still `initial` gets new flows.
+    /// Whether a target that is still `initial` gets new flows, once its registration has reached the load balancer.
     nlb_initial_gets_traffic: bool = "nlb.initial_gets_traffic",
         Switch 0, drawn 0 => 1, Hazard, "observed";
     /// How many passed health checks bring a new target into service.

@@ -210,7 +210,7 @@ impl World {
             Event::PodSignalled(id) => self.pod_signalled(id, cause),
             Event::PodKilled(id) => self.pod_killed(id, cause),
             Event::PodIdle(id) => self.pod_idle(id, cause),
-            Event::PodRemoved(id) => self.remove_pod(id, cause),
+            Event::PodRemoved(id) => self.kubelet_removes(id, cause),
             Event::NodeReady(id) => self.node_becomes_ready(id, cause),
             Event::NodeSilent(id) => self.node_silent(id, cause),
             Event::NodeGone(id) => self.node_gone(id, cause),

@@ -5,7 +5,7 @@ use crate::{
     story::{Load, Story, load, story},
 };
 use migrator::findings::Code;
-use scenarios::scenario::Verdict;
+use scenarios::{promises::Promise, scenario::Verdict};
 use std::time::Duration;
 
 const SEEDS: std::ops::Range<u64> = 0..8;
@@ -26,7 +26,7 @@ fn sessions_of_the_grace_period_less(margin: u64) -> Story {
                 .with(deployment("web").replicas(3).grace_period(60))
                 .with(service("web")),
         )
-        .under(load("web", 1_000).sessions(60 - margin, 60 - margin))
+        .under(load("web", 2_000).sessions(60 - margin, 60 - margin))
         .settings(|settings| settings.grace_margin = secs(margin))
 }
 
@@ -38,7 +38,7 @@ fn a_grace_period_of_the_session_and_five_seconds_is_enough() {
 
 #[test]
 fn a_grace_period_of_just_the_session_is_too_little() {
-    sessions_of_the_grace_period_less(0).sometimes_breaks(&["no_connection_dropped"], SEEDS);
+    sessions_of_the_grace_period_less(0).sometimes_breaks(&["no_connection_dropped"], 0..20);
 }
 
 /// A session that outlives its contract is counted apart and breaks no promise: 2 s more than the grace period allows.
@@ -180,6 +180,9 @@ fn quiet_for_less_is_too_little() {
     quiet_after(180, 0).sometimes_breaks(&["deleted_only_quiet", "no_connection_dropped"], SEEDS);
 }
 
+/// When a migration begins, in seconds: before the autoscaler's ten minutes are over.
+const BEGINNINGS: [u64; 6] = [540, 555, 560, 570, 575, 585];
+
 /// Settle. The group that is adopted stands idle, may shrink to nothing, and the autoscaler finds its nodes unneeded: at
 /// 10 min it would begin to remove them. The migration begins half a minute before. It freezes the bounds, but for up to
 /// 60 s the autoscaler knows the old ones; it then drains nodes that it cannot remove, and leaves pods 10 min at most,
@@ -209,12 +212,25 @@ fn settled_for(seconds: u64, begins_at: u64) -> Story {
 
 #[test]
 fn bounds_that_the_autoscaler_has_read_are_enough() {
-    for begins_at in [520, 550, 570] {
-        settled_for(70, begins_at).holds(0..4);
+    // Without a migration the autoscaler takes the idle nodes with the flows that run through them, so that the twin is
+    // not clean; what is judged is what reaches a request of ours.
+    for begins_at in BEGINNINGS {
+        settled_for(70, begins_at).keeps_every_promise(0..10);
     }
 }
 
 #[test]
 fn bounds_that_the_autoscaler_has_not_read_are_too_little() {
-    settled_for(0, 530).sometimes_breaks(&["no_connection_dropped", "capacity_kept"], 0..30);
+    // The autoscaler must believe the old bounds for more than 20 s after new pods came: a few runs in a hundred.
+    let broken = BEGINNINGS
+        .into_iter()
+        .flat_map(|begins_at| (0..20).map(move |seed| (begins_at, seed)))
+        .filter(|&(begins_at, seed)| {
+            let story = settled_for(0, begins_at);
+            let run = story.seed(seed);
+            let broken = |promise: &Promise| !promise.held && promise.name != "no_connection_dropped";
+            assert!(!run.promises.iter().any(broken), "{}", story.told(seed, &run));
+            run.verdict == Verdict::Broken
+        });
+    assert!(broken.count() > 0, "a stale autoscaler harms nobody");
 }

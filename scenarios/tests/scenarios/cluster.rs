@@ -71,7 +71,8 @@ impl Cluster {
     /// The bounds of a group, which are otherwise the number of its nodes.
     pub(crate) fn bounds(mut self, group: &str, min: usize, max: usize) -> Cluster {
         let desired = self.nodes.iter().filter(|node| node.group == group).count();
-        self.aws = Some(json!({"nodegroup": {"nodegroupName": group, "clusterName": "cluster", "status": "ACTIVE",
+        self.aws =
+            Some(json!({"nodegroup": {"nodegroupName": group, "clusterName": "cluster", "status": "ACTIVE",
             "scalingConfig": {"minSize": min, "maxSize": max, "desiredSize": desired}}}));
         self
     }
@@ -217,7 +218,7 @@ impl Workload {
         Workload { cpu_milli, ..self }
     }
 
-    /// Since how many seconds its pods have been Ready.
+    /// Since how many seconds its first pod has been Ready; each further one is two seconds older.
     pub(crate) fn ready_for(self, ready_for: u64) -> Workload {
         Workload { ready_for, ..self }
     }
@@ -252,7 +253,7 @@ impl Workload {
 
     fn meta(&self, index: usize, part: usize, name: &str) -> Value {
         json!({"namespace": self.namespace, "name": name, "uid": uid(&self.name, index, part), "resourceVersion": "10",
-            "generation": 1, "creationTimestamp": ago(self.ready_for + 30)})
+            "generation": 1, "creationTimestamp": ago(self.ready_for + 30 + 2 * part as u64)})
     }
 
     fn objects(&self, index: usize, nodes: &[Node], into: &mut Vec<Value>) {
@@ -285,9 +286,11 @@ impl Workload {
                 let mut template = self.template();
                 template["metadata"]["labels"] = json!(labels);
                 owner = ("ReplicaSet".into(), name, uid(&self.name, index, 1));
-                into.push(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": {
+                into.push(
+                    json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": {
                     "replicas": self.replicas, "selector": {"matchLabels": labels}, "template": template},
-                    "status": status}));
+                    "status": status}),
+                );
             }
             Kind::StatefulSet => {
                 object["spec"]["replicas"] = json!(self.replicas);
@@ -310,10 +313,13 @@ impl Workload {
             metadata["ownerReferences"] = owners(&owner);
             let mut spec = self.template()["spec"].take();
             spec["nodeName"] = json!(nodes[node].name);
-            let ready_at = ago(self.ready_for);
-            into.push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {
+            // No two in the same second: ages are compared before UIDs are.
+            let ready_at = ago(self.ready_for + 2 * ordinal as u64);
+            into.push(
+                json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {
                 "phase": "Running", "podIP": format!("10.1.{index}.{}", ordinal + 10), "startTime": ready_at,
-                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": ready_at}]}}));
+                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": ready_at}]}}),
+            );
         }
     }
 }

@@ -87,8 +87,14 @@ fn configurations_drawn_together_hold_or_are_refused() {
         let mut parameters = Parameters::default();
         parameters.draw(Seed(seed), Class::Configuration);
         let mut story = boutique(&exported).drawn();
-        for name in ["nlb.tcp_idle", "nlb.dereg_delay", "nlb.dereg_cut", "nlb.unhealthy_cut", "nlb.unhealthy_interval", "nlb.cross_zone"]
-        {
+        for name in [
+            "nlb.tcp_idle",
+            "nlb.dereg_delay",
+            "nlb.dereg_cut",
+            "nlb.unhealthy_cut",
+            "nlb.unhealthy_interval",
+            "nlb.cross_zone",
+        ] {
             let value = parameters.value(name).expect("it is a parameter");
             story = story.where_(&format!("{name}={value}"));
         }
@@ -107,7 +113,11 @@ fn where_initial_targets_get_traffic_only_new_connections_to_them_are_dropped() 
     let mut broken = 0;
     for seed in 0..8 {
         let run = story.seed(seed);
-        assert!(run.verdict != Verdict::Refused && run.verdict != Verdict::Inconclusive, "{}", story.told(seed, &run));
+        assert!(
+            run.verdict != Verdict::Refused && run.verdict != Verdict::Inconclusive,
+            "{}",
+            story.told(seed, &run)
+        );
         let others = run.promises.iter().filter(|promise| promise.name != "no_connection_dropped");
         assert!(others.into_iter().all(|promise| promise.held), "{}", story.told(seed, &run));
         for drop in &run.drops {
@@ -145,7 +155,9 @@ fn has_ready_pod(world: &World, service: u32, node: u32, at: Time) -> bool {
         let Subject::Pod(pod) = entry.subject else { continue };
         match entry.what {
             What::Ready => ready.insert(pod, true),
-            What::NotReady | What::DeletionRequested { .. } | What::Evicted | What::Exited => ready.insert(pod, false),
+            What::NotReady | What::DeletionRequested { .. } | What::Evicted | What::Exited => {
+                ready.insert(pod, false)
+            }
             _ => None,
         };
     }

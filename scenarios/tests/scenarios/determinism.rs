@@ -24,7 +24,10 @@ fn shop() -> crate::cluster::Cluster {
 }
 
 fn tale() -> Story {
-    story("a shop").given(shop()).under(load("profile", 200).sessions(10, 895)).under(load("web", 200).sessions(5, 300))
+    story("a shop")
+        .given(shop())
+        .under(load("profile", 200).sessions(10, 895))
+        .under(load("web", 200).sessions(5, 300))
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod boundaries;
 mod cluster;
 mod configuration;
 mod determinism;
+mod explore;
 mod fidelity;
 mod measurements;
 mod promises;

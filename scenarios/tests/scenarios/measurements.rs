@@ -1,11 +1,14 @@
 //! What a running Kubernetes v1.36 control plane was measured to do (testdata/golden/README.md), as tests of the whole world:
 //! API server, Deployment, ReplicaSet and autoscaler controllers, scheduler and kubelets.
 
+use loadgen::chance::Seed;
 use simulator::{
     parameters::Parameters,
-    world::{Time, World, requests::{Change, Kind, Request}},
+    world::{
+        Time, World,
+        requests::{Change, Kind, Request},
+    },
 };
-use loadgen::chance::Seed;
 
 use crate::{
     cluster::{SHOP, autoscaler, cluster, deployment},
@@ -21,7 +24,7 @@ fn experiment(replicas: usize, ready_for: u64, seed: u64) -> World {
     let mut cluster = cluster().nodes("blue", zones).nodes("green", zones);
     for number in 0..DEPLOYMENTS {
         cluster = cluster.with(
-            deployment(&format!("app-{number:02}"))
+            deployment(&name(seed, number))
                 .replicas(replicas)
                 .cpu_milli(10)
                 .ready_for(ready_for)
@@ -41,10 +44,21 @@ fn patch(world: &mut World, kind: Kind, name: simulator::world::requests::Name, 
     somebody(world, Request::Patch { kind, name, uid: None, resource_version: None, changes: vec![change] });
 }
 
+/// Names differ from seed to seed because the UIDs of imported objects follow from them.
+fn name(seed: u64, number: usize) -> String {
+    format!("app-{seed}-{number:02}")
+}
+
 fn scale_all(world: &mut World, replicas: usize) {
-    for number in 0..DEPLOYMENTS {
+    let apps: Vec<_> = world
+        .deployments()
+        .iter()
+        .map(|(_, deployment)| deployment.meta.name.to_string())
+        .filter(|name| name.starts_with("app-"))
+        .collect();
+    for app in apps {
         let replicas = u32::try_from(replicas).expect("a handful");
-        patch(world, Kind::Deployment, named(&format!("app-{number:02}")), Change::Replicas(replicas));
+        patch(world, Kind::Deployment, named(&app), Change::Replicas(replicas));
     }
 }
 
@@ -53,8 +67,17 @@ fn pass(world: &mut World, seconds: Time) {
 }
 
 /// Scales up, lets `age` seconds pass, scales back: how many old and how many new pods had to go.
-fn victims(world: &mut World, replicas: usize, age: Time, before_scale_back: impl Fn(&mut World)) -> (usize, usize) {
-    scale_all(world, 2 * replicas);
+fn victims(
+    world: &mut World,
+    replicas: usize,
+    age: Time,
+    before_scale_back: impl Fn(&mut World),
+) -> (usize, usize) {
+    // One by one: pods that are Ready since the same second are not compared by their UIDs.
+    for more in replicas + 1..=2 * replicas {
+        scale_all(world, more);
+        pass(world, 5);
+    }
     pass(world, age);
     let ready = world.pods().iter().filter(|(_, pod)| pod.ready && &*pod.meta.namespace == SHOP).count();
     assert_eq!(ready, 2 * replicas * DEPLOYMENTS);
@@ -78,15 +101,19 @@ fn scaled_up_and_back_the_new_pods_go() {
     for seed in 0..3 {
         for replicas in [2, 4] {
             let mut world = experiment(replicas, 86_400, seed);
-            assert_eq!(victims(&mut world, replicas, 120, |_| ()), (0, DEPLOYMENTS * replicas), "seed {seed}");
+            assert_eq!(
+                victims(&mut world, replicas, 120, |_| ()),
+                (0, DEPLOYMENTS * replicas),
+                "seed {seed}"
+            );
         }
     }
 }
 
 #[test]
 fn within_one_bucket_of_readiness_ages_victims_are_random() {
-    // Old pods have been Ready for 100,000 s and new ones for 90,000 s: the same power of two, 2^16 s = 65,536 s to
-    // 131,072 s, so the UID decides. Of n victims n/2 should be old, give or take four standard deviations, 4 √n / 2:
+    // Old pods have been Ready for 100,000 s and new ones for 90,000 s. Both lie between 2^46 ns = 70,369 s and 2^47 ns =
+    // 140,737 s, so the UID decides. Of n victims n/2 should be old, give or take four standard deviations, 4 √n / 2:
     // 40 give 8 to 32 and 80 give 23 to 57. Recorded: 25 of 40 and 37 of 80.
     const SEEDS: u64 = 6;
     let within = |old: usize, all: usize| (2 * old).abs_diff(all).pow(2) <= 16 * all;
@@ -136,18 +163,24 @@ fn costs_count_once_the_controller_has_seen_them() {
     // the two watches of the scale they are never late, even without its `cost_settle` of 10 s. That is for API servers
     // whose watches lag by seconds, which are no part of the model.
     let scaled_back = |pause_ms: Time| {
-        (0..20).map(|seed| {
-            let mut world = experiment(4, 86_400, seed);
-            victims(&mut world, 4, 120, |world| {
-                let old: Vec<_> = world.pods().iter().filter(|(_, pod)| pod.meta.name.contains("-old"))
-                    .map(|(_, pod)| (pod.meta.namespace.clone(), pod.meta.name.clone())).collect();
-                for name in old {
-                    let cost = "controller.kubernetes.io/pod-deletion-cost".to_owned();
-                    patch(world, Kind::Pod, name, Change::Annotation(cost, Some("-100".into())));
-                }
-                world.advance(world.now() + pause_ms, None);
+        (0..20)
+            .map(|seed| {
+                let mut world = experiment(4, 86_400, seed);
+                victims(&mut world, 4, 120, |world| {
+                    let old: Vec<_> = world
+                        .pods()
+                        .iter()
+                        .filter(|(_, pod)| pod.meta.name.contains("-old"))
+                        .map(|(_, pod)| (pod.meta.namespace.clone(), pod.meta.name.clone()))
+                        .collect();
+                    for name in old {
+                        let cost = "controller.kubernetes.io/pod-deletion-cost".to_owned();
+                        patch(world, Kind::Pod, name, Change::Annotation(cost, Some("-100".into())));
+                    }
+                    world.advance(world.now() + pause_ms, None);
+                })
             })
-        }).collect::<Vec<_>>()
+            .collect::<Vec<_>>()
     };
     assert!(scaled_back(30).iter().all(|&victims| victims == (80, 0)));
     assert!(scaled_back(0).iter().any(|&(_, new)| new > 0));

@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use simulator::world::{World, objects::Node, requests::{Change, Kind, Request}};
+use simulator::world::{
+    World,
+    objects::Node,
+    requests::{Change, Kind, Request},
+};
 
 use crate::{
     cluster::{Cluster, autoscaler, budget, cluster, deployment, service},
@@ -72,11 +76,7 @@ fn capacity_is_lost_where_a_pod_goes_before_its_successor_serves() {
 fn budgets_are_broken_by_a_plain_deletion() {
     // DELETE asks no budget. No Service selects these pods, so nothing else is lost with one of them.
     story("a deletion that asks no budget")
-        .given(
-            web_servers()
-                .with(deployment("worker").replicas(3))
-                .with(budget("worker", "minAvailable", 3)),
-        )
+        .given(web_servers().with(deployment("worker").replicas(3)).with(budget("worker", "minAvailable", 3)))
         .under(load("web", 300).sessions(5, 25))
         .despite(after(60), |world| {
             let name = named("worker-5d9c7b8f66-old0");

@@ -173,8 +173,7 @@ impl Story {
             Source::Story(cluster) => cluster.world(parameters),
             Source::Exported(exported) => world_of(exported, None, parameters),
         };
-        let traffic =
-            (!self.traffic.is_empty()).then(|| TrafficFile { entries: self.traffic.clone() });
+        let traffic = (!self.traffic.is_empty()).then(|| TrafficFile { entries: self.traffic.clone() });
         let scenario =
             Scenario { request: self.request.clone(), connections: self.connections, traffic, seed };
         run_later(&base, &scenario, self.begins_at, &mut self.interventions())
@@ -218,11 +217,25 @@ impl Story {
         }
     }
 
+    /// Every promise is kept for every seed, whatever is lost in the twin as well.
+    #[track_caller]
+    pub(crate) fn keeps_every_promise(&self, seeds: Range<u64>) {
+        for seed in seeds {
+            let run = self.seed(seed);
+            let kept = matches!(run.verdict, Verdict::Held | Verdict::Inconclusive);
+            assert!(kept, "{}", self.told(seed, &run));
+        }
+    }
+
     /// The promise is broken for every seed, and every other one is kept.
     #[track_caller]
     pub(crate) fn breaks_only(&self, promise: &str, seeds: Range<u64>) {
         let broken = self.broken_by_seed(&[promise], seeds.clone());
-        assert!(broken.len() as u64 == seeds.end - seeds.start, "{}: {promise} breaks for {broken:?} only", self.title);
+        assert!(
+            broken.len() as u64 == seeds.end - seeds.start,
+            "{}: {promise} breaks for {broken:?} only",
+            self.title
+        );
     }
 
     /// The first of these promises is broken for at least one seed, and what is not among them is kept for all.
@@ -262,7 +275,12 @@ impl Story {
             line(format!("{} {}: {}", finding.code, finding.object, finding.reason));
         }
         for promise in &run.promises {
-            line(format!("{} {}: {}", promise.name, if promise.held { "held" } else { "BROKEN" }, promise.detail));
+            line(format!(
+                "{} {}: {}",
+                promise.name,
+                if promise.held { "held" } else { "BROKEN" },
+                promise.detail
+            ));
         }
         for drop in run.drops.iter().filter(|drop| drop.within && drop.ours).take(3) {
             line(format!("{} at {} ms", drop.cause, drop.at));

@@ -26,7 +26,9 @@ fn is_about(world: &World, entry: &Entry, name: &str) -> bool {
             world.subject(entry.subject).contains(name)
         }
         Subject::Request(request) => match world.request(request).2 {
-            Request::Patch { name: object, .. } | Request::Evict { name: object, .. } => object.1.starts_with(name),
+            Request::Patch { name: object, .. } | Request::Evict { name: object, .. } => {
+                object.1.starts_with(name)
+            }
             _ => false,
         },
         _ => false,

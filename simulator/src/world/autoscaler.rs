@@ -3,7 +3,7 @@
 
 use super::{
     Time, World,
-    cloud::{Bounds, GroupStatus},
+    cloud::{Bounds, BoundsChange, GroupStatus},
     ids::{EntryId, GroupId, NodeId},
     log::{Subject, What},
     measures::Writer,
@@ -33,7 +33,7 @@ impl World {
         let may_act = self.scheduler.first_unschedulable().is_some()
             || self.groups.iter().any(|group| {
                 let widest =
-                    group.history.iter().map(|(_, bounds)| bounds.min).fold(group.bounds.min, u32::min);
+                    group.history.iter().map(|change| change.before.min).fold(group.bounds.min, u32::min);
                 group.bounds.desired > widest
             });
         if self.autoscaler.deployment.is_none() || self.autoscaler.planned || !may_act {
@@ -53,8 +53,9 @@ impl World {
         self.autoscaler.deployment.is_some_and(|deployment| self.has_ready_pod(deployment))
     }
 
-    /// The bounds that the autoscaler believes in: its cache is refreshed every minute.
-    fn believed_bounds(&self, id: GroupId) -> Bounds {
+    /// The bounds that the autoscaler believes in: its cache is refreshed every minute. With those that are no longer in
+    /// force comes the entry that replaced them.
+    fn believed_bounds(&self, id: GroupId) -> (Bounds, Option<EntryId>) {
         let cache = self.parameters.ca_asg_cache.max(1);
         let phase = self.chance_of(&[0x6361, u64::from(id.0)], cache);
         let refreshed_at = (self.now + cache - phase) / cache * cache + phase;
@@ -65,8 +66,8 @@ impl World {
         group
             .history
             .iter()
-            .find(|&&(replaced_at, _)| replaced_at > refreshed_at)
-            .map_or(group.bounds, |&(_, bounds)| bounds)
+            .find(|change| change.at > refreshed_at)
+            .map_or((group.bounds, None), |change| (change.before, Some(change.entry)))
     }
 
     pub(super) fn scan(&mut self, cause: EntryId) {
@@ -84,7 +85,7 @@ impl World {
         let spec = &self.specs[state.spec.index()];
         let group = (0..self.groups.len()).map(GroupId::from).find(|&id| {
             let group = &self.groups[id.index()];
-            let believed = self.believed_bounds(id);
+            let (believed, _) = self.believed_bounds(id);
             let tolerated = group.taints.iter().map(super::requests::EksTaint::to_kubernetes).all(|taint| {
                 crate::selector::Taint::compile(&taint)
                     .is_ok_and(|taint| crate::selector::tolerates(&spec.tolerations, &taint))
@@ -112,11 +113,15 @@ impl World {
         let mut again = Time::MAX;
         let mut victim = None;
         for id in (0..self.groups.len()).map(GroupId::from) {
-            let believed = self.believed_bounds(id);
+            let (believed, replaced_by) = self.believed_bounds(id);
             let group = &self.groups[id.index()];
             if group.status != GroupStatus::Active || believed.desired <= believed.min {
                 // Unless its cache is stale, nothing can go; look again when it has been refreshed.
-                if group.history.last().is_some_and(|&(at, _)| self.now < at + self.parameters.ca_asg_cache) {
+                if group
+                    .history
+                    .last()
+                    .is_some_and(|change| self.now < change.at + self.parameters.ca_asg_cache)
+                {
                     again = again.min(self.now + self.parameters.ca_asg_cache);
                 }
                 continue;
@@ -132,18 +137,21 @@ impl World {
                     self.node_states[node.index()].unneeded_since = None;
                     continue;
                 }
-                let since = *self.node_states[node.index()].unneeded_since.get_or_insert(self.now);
+                let now = self.now;
+                let (since, found_by) =
+                    *self.node_states[node.index()].unneeded_since.get_or_insert((now, cause));
                 let added = self.autoscaler.added_at.map_or(0, |at| at + AFTER_ADD);
                 let due = (since + UNNEEDED).max(added);
                 if due > self.now {
                     again = again.min(due);
                 } else if victim.is_none() {
-                    victim = Some((id, node));
+                    // It removes what was once made unneeded; on bounds that somebody has just replaced, it is those.
+                    victim = Some((id, node, replaced_by.unwrap_or(found_by)));
                 }
             }
         }
-        if let Some((group, node)) = victim {
-            self.remove_node(group, node, cause);
+        if let Some((group, node, because_of)) = victim {
+            self.remove_node(group, node, because_of);
             again = again.min(self.now + 10_000);
         }
         if again != Time::MAX && !self.autoscaler.planned {
@@ -225,7 +233,7 @@ impl World {
         // The instance is terminated by name, with the desired size lowered in the same call.
         let now = self.now;
         let state = &mut self.groups[group.index()];
-        state.history.push((now, bounds));
+        state.history.push(BoundsChange { at: now, before: bounds, entry });
         state.bounds.desired -= 1;
         if let Some(instance) = self.nodes.last(node).instance {
             self.instances[instance.index()].state = super::cloud::InstanceState::Draining;

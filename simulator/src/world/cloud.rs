@@ -120,12 +120,20 @@ pub struct Group {
     /// It was there at the start of the run.
     pub imported: bool,
     pub(super) client_token: Option<Arc<str>>,
-    /// Bounds as they were, with the time at which they changed: what a cache may still show.
-    pub(super) history: Vec<(Time, Bounds)>,
+    /// Bounds as they were before each change: what a cache may still show.
+    pub(super) history: Vec<BoundsChange>,
     pub(super) created_at: Time,
     pub(super) change: Option<(Option<Bounds>, Vec<EksTaint>, Vec<EksTaint>)>,
     pub(super) drain: Option<(Time, EntryId)>,
     pub(super) rebalance_planned: bool,
+}
+
+/// A change of a group's bounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BoundsChange {
+    pub(super) at: Time,
+    pub(super) before: Bounds,
+    pub(super) entry: EntryId,
 }
 
 /// What stood on a group's instances when its deletion was asked for.
@@ -352,10 +360,10 @@ impl World {
         if group.bounds == bounds {
             return;
         }
-        group.history.push((now, group.bounds));
-        group.bounds = bounds;
+        let before = std::mem::replace(&mut group.bounds, bounds);
         let what = What::BoundsSet { min: bounds.min, max: bounds.max };
         let entry = self.record(cause, Subject::Group(id), what);
+        self.groups[id.index()].history.push(BoundsChange { at: now, before, entry });
         self.queue.push(now + 1_000, Event::ScaleGroup(id), entry);
         self.mark_scan(entry);
     }
@@ -540,7 +548,7 @@ impl World {
         let cap = self.now + self.parameters.eks_delete_drain_cap;
         let group = &mut self.groups[id.index()];
         group.status = GroupStatus::Deleting;
-        group.history.push((self.now, group.bounds));
+        group.history.push(BoundsChange { at: self.now, before: group.bounds, entry });
         group.bounds = Bounds { min: 0, max: 0, desired: 0 };
         group.drain = Some((cap, entry));
         self.queue.push(cap, Event::DrainCap(id), entry);

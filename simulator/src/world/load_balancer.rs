@@ -231,6 +231,7 @@ impl World {
         target.checking = true;
         target.passes = false;
         target.generation += 1;
+        self.target_groups[group.index()].version += 1;
         let passes = self.passes(group, index as usize);
         self.plan_transition(group, index as usize, passes, cause);
     }
@@ -415,7 +416,7 @@ impl World {
                 }
                 if target.state == TargetState::Healthy
                     || stale
-                    || initial && target.state == TargetState::Initial
+                    || initial && target.checking && target.state == TargetState::Initial
                 {
                     candidates.push(index as u32);
                 }

@@ -46,8 +46,8 @@ pub(super) struct NodeState {
     pub(super) entry: EntryId,
     /// A drain by Auto Scaling is under way, until then at the latest.
     pub(super) drain: Option<Time>,
-    /// Since when the autoscaler finds it unneeded.
-    pub(super) unneeded_since: Option<Time>,
+    /// Since when the autoscaler finds it unneeded, and what made it look.
+    pub(super) unneeded_since: Option<(Time, EntryId)>,
 }
 
 impl NodeState {

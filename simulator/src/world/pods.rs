@@ -361,6 +361,13 @@ impl World {
         }
     }
 
+    /// A kubelet lets the API object of a pod go, unless its host is gone by then: the pod is an orphan and is collected.
+    pub(super) fn kubelet_removes(&mut self, id: PodId, cause: EntryId) {
+        if self.pods.last(id).node.is_none_or(|node| self.node_states[node.index()].up) {
+            self.remove_pod(id, cause);
+        }
+    }
+
     /// The API object of a pod goes.
     pub(super) fn remove_pod(&mut self, id: PodId, cause: EntryId) {
         let Some(pod) = self.pods.get(id).cloned() else { return };

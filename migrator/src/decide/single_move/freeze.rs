@@ -1,8 +1,8 @@
 //! Step 1: nothing else may add, remove or rebalance pods and instances while workloads move.
 //!
-//! Freezes the bounds of the old group (the autoscaler's range becomes one number), its zone rebalancing, and every
-//! autoscaler of a workload that will move; then waits until the cluster autoscaler's cache must have seen it. Fields
-//! that somebody else changes afterwards are theirs.
+//! Freezes the bounds of the old group (the autoscaler's range becomes one number) and of one that is adopted, their zone
+//! rebalancing, and every autoscaler of a workload that will move; then waits until the cluster autoscaler's cache must
+//! have seen it. Fields that somebody else changes afterwards are theirs.
 
 use std::ops::ControlFlow;
 
@@ -33,6 +33,15 @@ pub(super) fn done(s: &Situation<'_>) -> Progress {
         // A group that is already gone, by our hand or another's, moves nothing any more.
         None if s.back || s.journal.groups.contains_key(from) => {}
         None => return ControlFlow::Break(Step::Finished(Outcome::Stopped(format!("no node group {from}")))),
+    }
+    if let Some(adopted) = s.group(s.arriving_group).filter(|_| s.plan.creation.is_none() && !s.back)
+        && matches!(
+            adopted.status,
+            NodeGroupStatus::Active | NodeGroupStatus::Updating | NodeGroupStatus::Degraded
+        )
+    {
+        bounds(s, adopted)?;
+        rebalancing(s, adopted)?;
     }
     autoscalers(s)?;
     settled(s)

@@ -189,6 +189,7 @@ impl Given {
             meta: meta(namespace, pod, &[("app", app)]),
             owner,
             node: Some(node.into()),
+            ip: None,
             phase: PodPhase::Running,
             ready_since: Some(Timestamp::UNIX_EPOCH),
             unschedulable: None,
@@ -395,8 +396,13 @@ impl Given {
 
     pub(super) fn lock(&mut self, holder: &str) {
         let meta = meta("kube-system", "nodeferry", &[]);
-        let lease =
-            Lease { meta, holder: holder.into(), duration: secs(60), renewed_at: Timestamp::UNIX_EPOCH };
+        let lease = Lease {
+            meta,
+            holder: holder.into(),
+            duration: secs(60),
+            renewed_at: Timestamp::UNIX_EPOCH,
+            seen_at: Timestamp::UNIX_EPOCH,
+        };
         self.cluster.lease = Some(Arc::new(lease));
     }
 

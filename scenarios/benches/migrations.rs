@@ -1,0 +1,57 @@
+//! Whole migrations of the online boutique, from a parsed world to the verdict: single-move, 500 connections.
+
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use loadgen::chance::Seed;
+use migrator::request::{Request, Settings, Strategy};
+use scenarios::scenario::{Scenario, Verdict, run};
+use simulator::{import, parameters::Parameters, world::World};
+
+const EXPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/clusters/online-boutique.yaml");
+
+fn request() -> Request {
+    Request {
+        from: "blue".into(),
+        to: "green".into(),
+        strategy: Strategy::SingleMove,
+        adopt: false,
+        keep_group: false,
+        instance_types: Vec::new(),
+        min: None,
+        max: None,
+        desired: None,
+        ami_type: None,
+        subnets: Vec::new(),
+        accept: Default::default(),
+        closes_at_sigterm: Default::default(),
+        contracts: Default::default(),
+        longest_silence: Default::default(),
+        settings: Settings::default(),
+    }
+}
+
+fn online_boutique(criterion: &mut Criterion) {
+    let cluster = import::read_cluster(EXPORT.as_ref()).expect("the test data is an export");
+    let defaults = import::aws::LoadBalancerDefaults::default();
+    let (aws, _) = import::aws::complete(None, &cluster, &defaults).expect("it needs no AWS file");
+    let world =
+        World::new(&cluster, &aws, Parameters::default(), Seed(0)).expect("its selectors can be read");
+    let mut seed = 0;
+    let mut group = criterion.benchmark_group("migration");
+    group.measurement_time(Duration::from_secs(10)).sample_size(30);
+    group.bench_function("online-boutique/single-move/500", |bencher| {
+        bencher.iter(|| {
+            seed += 1;
+            let scenario =
+                Scenario { request: request(), connections: 500, traffic: None, seed: Seed(seed % 200) };
+            let run = run(&world, &scenario).expect("the request fits the cluster");
+            assert_eq!(run.verdict, Verdict::Held, "seed {}", seed % 200);
+            run.world.events()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, online_boutique);
+criterion_main!(benches);

@@ -1,0 +1,279 @@
+//! What can be asked on the command line, and the limits of numbers. Whether it makes sense for a cluster is decided
+//! where the cluster is known.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use scenarios::{Class, Strategy};
+
+use crate::exit;
+
+/// Largest node group that can be asked for. EKS allows 450 nodes per group unless the quota was raised, Kubernetes is
+/// built for 5,000 nodes per cluster; beyond twice that it is a typing error.
+const NODES_MAX: u64 = 10_000;
+
+/// Most clients that can be asked for. A client takes about 2 KB: this many stay below 4 GiB.
+const CONNECTIONS_MAX: u64 = 2_000_000;
+
+/// Moves every workload of an EKS node group to a new one without dropping a connection, and proves it on a simulated
+/// EKS in virtual time.
+#[derive(Debug, Parser)]
+#[command(name = "nodeferry", version, arg_required_else_help = true, after_help = exit::TABLE, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Colours: on a terminal, always, or never. NO_COLOR is respected
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Simulate(Box<Simulate>),
+    Conformance(Conformance),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Runs one migration of a cluster export in virtual time: timeline and verdict
+///
+/// The cluster is what `kubectl get ... -A -o yaml` printed. Nothing real is touched. Without --cluster, the example
+/// that is part of the program is migrated.
+#[derive(Debug, Args)]
+#[command(after_help = SIMULATE_EXAMPLES)]
+pub(crate) struct Simulate {
+    /// Export of the cluster: YAML or JSON, one document or many
+    ///
+    /// Worth exporting: nodes, pods, deployments, replicasets, statefulsets, daemonsets, jobs, services,
+    /// endpointslices, horizontalpodautoscalers, poddisruptionbudgets, persistentvolumes and their claims,
+    /// resourcequotas, namespaces. Other kinds are kept and left alone.
+    #[arg(long, value_name = "FILE", requires = "from", requires = "to", help_heading = "Cluster")]
+    pub(crate) cluster: Option<PathBuf>,
+    /// The AWS side: JSON as `aws eks describe-nodegroup`, `autoscaling describe-*`, `elbv2 describe-*` print it
+    ///
+    /// What is missing is assumed, and the report says so.
+    #[arg(long, value_name = "FILE", requires = "cluster", help_heading = "Cluster")]
+    pub(crate) aws: Option<PathBuf>,
+
+    /// Node group to leave
+    #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
+    pub(crate) from: Option<String>,
+    /// Node group to move to; it is created, unless --adopt
+    #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
+    pub(crate) to: Option<String>,
+    /// How the workloads are moved
+    #[arg(long, value_enum, default_value = "single-move", help_heading = "Migration")]
+    pub(crate) strategy: StrategyName,
+    /// Use the group of --to as it is, instead of creating it
+    #[arg(long, conflicts_with_all = ["instance_types", "ami_type", "subnets"], help_heading = "Migration")]
+    pub(crate) adopt: bool,
+    /// Stop before the old group is deleted
+    #[arg(long, help_heading = "Migration")]
+    pub(crate) keep_group: bool,
+    /// Go on in spite of a finding; promises are judged all the same
+    #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Migration")]
+    pub(crate) accept: Vec<String>,
+
+    /// Instance types of the new group [default: those of the old]
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = word, help_heading = "New group")]
+    pub(crate) instance_types: Vec<String>,
+    /// Fewest nodes of the new group [default: as the old]
+    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
+    pub(crate) min: Option<u32>,
+    /// Most nodes of the new group [default: as the old]
+    #[arg(long, value_name = "N", value_parser = nodes_at_least_one, allow_negative_numbers = true, help_heading = "New group")]
+    pub(crate) max: Option<u32>,
+    /// Nodes wanted, within --min and --max [default: as the old]
+    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
+    pub(crate) desired: Option<u32>,
+    /// AMI type of the new group [default: that of the old]
+    #[arg(long, value_name = "TYPE", value_parser = word, help_heading = "New group")]
+    pub(crate) ami_type: Option<String>,
+    /// Subnets of the new group [default: those of the old]
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = word, help_heading = "New group")]
+    pub(crate) subnets: Vec<String>,
+
+    /// Everything that is left to chance follows from this number
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1, value_parser = any_number, allow_negative_numbers = true,
+        help_heading = "Model"
+    )]
+    pub(crate) seed: u64,
+    /// Clients with long-lived connections, shared equally between the load-balanced Services
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clients, allow_negative_numbers = true,
+          help_heading = "Model")]
+    pub(crate) connections: u32,
+    /// Clients as a traffic file describes them, for the Services that it names
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
+    pub(crate) traffic: Option<PathBuf>,
+    /// Sets a parameter of the model, like nlb.registration_delay=2m; the README lists them
+    #[arg(long = "set", value_name = "NAME=VALUE", help_heading = "Model")]
+    pub(crate) set: Vec<String>,
+    /// Draws every parameter of a class from its range
+    #[arg(long, value_name = "CLASS", value_enum, value_delimiter = ',', help_heading = "Model")]
+    pub(crate) draw: Vec<ClassName>,
+
+    /// Text for people, JSON for programs
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    pub(crate) output: Format,
+    /// Every cause of drops with its causal chain, for each object that ended them; seen and wanted values of waits
+    #[arg(long, help_heading = "Output")]
+    pub(crate) explain: bool,
+    /// Writes everything that happened into a file, one line each
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) timeline: Option<PathBuf>,
+    /// Writes the cluster as it is at the end into a file: YAML, or JSON if its name ends so
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) export: Option<PathBuf>,
+}
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  nodeferry simulate
+  nodeferry simulate --strategy recipe --explain
+  nodeferry simulate --cluster examples/clinic.yaml --from blue --to green --connections 2000
+  nodeferry simulate --set nlb.registration_delay=5m --draw U --seed 7 -o json
+
+Exit codes: 0 held, 1 broken, 2 usage or input, 3 inconclusive, 4 refused";
+
+/// Puts recorded answers of Kubernetes to the model
+///
+/// A file holds JSON lines, one case a line; its family is told by its name. Of a directory, its files *.jsonl are
+/// taken. Exits 0 only where every case passes.
+#[derive(Debug, Args)]
+#[command(after_help = CONFORMANCE_EXAMPLES)]
+pub(crate) struct Conformance {
+    /// Files, and directories of files
+    #[arg(value_name = "FILE|DIR", required_unless_present = "list")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Lists the families that can be run
+    #[arg(long, conflicts_with = "paths")]
+    pub(crate) list: bool,
+}
+
+const CONFORMANCE_EXAMPLES: &str = "\
+Examples:
+  nodeferry conformance testdata/golden
+  nodeferry conformance --list
+
+Exit codes: 0 every case passed, 1 a case failed, 2 a file makes no sense";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StrategyName {
+    /// Every connection moves at most once, and every wait ends on evidence
+    SingleMove,
+    /// The published recipe: the group is deleted first, then everything is scaled back
+    Recipe,
+    /// The recipe with everything scaled back before the group is deleted
+    RecipeDescaleFirst,
+}
+
+impl StrategyName {
+    pub(crate) fn strategy(self) -> Strategy {
+        match self {
+            StrategyName::SingleMove => Strategy::SingleMove,
+            StrategyName::Recipe => Strategy::Recipe,
+            StrategyName::RecipeDescaleFirst => Strategy::RecipeDescaleFirst,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            StrategyName::SingleMove => "single-move",
+            StrategyName::Recipe => "recipe",
+            StrategyName::RecipeDescaleFirst => "recipe-descale-first",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassName {
+    /// What nobody outside knows
+    #[value(name = "U", alias = "u")]
+    Uncertainty,
+    /// What is read from live objects
+    #[value(name = "C", alias = "c")]
+    Configuration,
+    /// What no migration can avoid
+    #[value(name = "H", alias = "h")]
+    Hazard,
+}
+
+impl ClassName {
+    pub(crate) fn class(self) -> Class {
+        match self {
+            ClassName::Uncertainty => Class::Uncertainty,
+            ClassName::Configuration => Class::Configuration,
+            ClassName::Hazard => Class::Hazard,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// A number within limits. Clap's own message would speak of digits and types.
+fn number<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Result<T, String> {
+    let within = text.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+    within
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("write a whole number from {least} to {most}"))
+}
+
+fn any_number(text: &str) -> Result<u64, String> {
+    number(text, 0, u64::MAX)
+}
+
+fn nodes(text: &str) -> Result<u32, String> {
+    number(text, 0, NODES_MAX)
+}
+
+fn nodes_at_least_one(text: &str) -> Result<u32, String> {
+    number(text, 1, NODES_MAX)
+}
+
+fn clients(text: &str) -> Result<u32, String> {
+    number(text, 1, CONNECTIONS_MAX)
+}
+
+/// EKS' own rule for names of node groups, so that a slip is told before a cluster is read.
+fn group_name(text: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if first && text.len() <= 63 && text.chars().all(inner) {
+        return Ok(text.to_owned());
+    }
+    Err("a node group's name has 1 to 63 letters, digits, - and _, and begins with a letter or digit"
+        .to_owned())
+}
+
+fn word(text: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !text.is_empty() && text.len() <= 128 && text.chars().all(inner) {
+        return Ok(text.to_owned());
+    }
+    Err("write letters, digits, -, _ and . only".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
