@@ -942,7 +942,7 @@ impl Builder {
     }
 
     fn target_groups(&mut self, aws: &AwsState) {
-        for (imported, from) in aws.target_groups.iter().enumerate() {
+        for from in &aws.target_groups {
             let Some((namespace, name)) = &from.service else { continue };
             let Some(service) = self.world.services.find(namespace, name) else { continue };
             let balancer = aws.load_balancers.iter().find(|balancer| {
@@ -989,7 +989,6 @@ impl Builder {
                     healthy_threshold: drift.health_check.healthy_threshold,
                     unhealthy_threshold: drift.health_check.unhealthy_threshold,
                 }),
-                imported: Some(imported),
                 version: 0,
                 routes: vec![Default::default(); zones.len()],
                 resolves: vec![(true, 0); zones.len()],
@@ -1039,7 +1038,6 @@ impl Builder {
             targets: Vec::new(),
             node_labels: BTreeMap::new(),
             drift: None,
-            imported: None,
             version: 0,
             routes: vec![Default::default(); zones.len()],
             resolves: vec![(true, 0); zones.len()],
