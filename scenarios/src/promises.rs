@@ -246,7 +246,6 @@ fn differing<'a>(world: &'a World, twin: &'a World) -> Vec<(&'a Meta, String)> {
                 if let Some(what) = metadata_difference(&ours.meta, &theirs.meta) {
                     found.push((&ours.meta, format!("{name}: {what}")));
                 }
-                #[expect(clippy::redundant_closure_call, reason = "the closure names the kind's own fields")]
                 if let Some(what) = ($same)(&**ours, &**theirs) {
                     found.push((&ours.meta, format!("{name}: {what}")));
                 }

@@ -48,14 +48,10 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A selector, taint or toleration of an object cannot be read.
-    #[error("{kind} {namespace}/{name}: {source}")]
+    #[error("{object}: {source}")]
     Selector {
-        /// Kind of the object.
-        kind: String,
-        /// Namespace of the object.
-        namespace: String,
-        /// Name of the object.
-        name: String,
+        /// Kind, namespace and name of the object.
+        object: String,
         /// What is wrong with it.
         source: SelectorError,
     },
@@ -101,21 +97,13 @@ impl World {
         builder.zones(cluster, aws);
         builder.groups(aws);
         for object in &cluster.objects {
-            builder.place(object).map_err(|source| BuildError::Selector {
-                kind: object.kind().to_owned(),
-                namespace: object.namespace().unwrap_or("").to_owned(),
-                name: object.name().to_owned(),
-                source,
-            })?;
+            builder.place(object).map_err(|source| BuildError::Selector { object: named(object), source })?;
         }
         builder.volumes(cluster);
         builder.relate();
-        builder.pods(cluster).map_err(|(object, source)| BuildError::Selector {
-            kind: object.kind().to_owned(),
-            namespace: object.namespace().unwrap_or("").to_owned(),
-            name: object.name().to_owned(),
-            source,
-        })?;
+        builder
+            .pods(cluster)
+            .map_err(|(object, source)| BuildError::Selector { object: named(object), source })?;
         builder.find_failing();
         builder.target_groups(aws);
         builder.begin();
@@ -1150,6 +1138,10 @@ impl World {
         }
         self.mark_daemon_sets(cause);
     }
+}
+
+fn named(object: &Object) -> String {
+    format!("{} {}/{}", object.kind(), object.namespace().unwrap_or(""), object.name())
 }
 
 fn map(from: Option<&BTreeMap<String, String>>) -> StringMap {

@@ -239,7 +239,7 @@ impl World {
             auto_scaling_group: format!(
                 "eks-{}-{:08x}",
                 request.name,
-                self.seed.hash(&[0x6173_67, u64::from(id.0)]) as u32
+                self.seed.hash(&[0x0061_7367, u64::from(id.0)]) as u32
             )
             .into(),
             name: request.name,

@@ -119,7 +119,6 @@ macro_rules! changed {
                         object.meta.resource_version = version;
                     });
                 self.send(self.resource_version, Change::$kind(id, state, exists));
-                #[expect(clippy::redundant_closure_call, reason = "the closure names what else reacts")]
                 ($also)(self, id, cause);
             }
         )*}

@@ -113,7 +113,7 @@ pub(super) struct Log {
 impl Default for Log {
     fn default() -> Self {
         let start = Entry { at: 0, cause: START, subject: Subject::Run, what: What::Started };
-        Log { entries: vec![start], digest: [0x6e6f_6465, 0x6665_7272_79] }
+        Log { entries: vec![start], digest: [0x6e6f_6465, 0x0066_6572_7279] }
     }
 }
 

@@ -368,10 +368,6 @@ impl World {
                     self.note_changes(stringify!($kind), id.into(), name, &change, entry);
                     let object = self.$table.edit(id);
                     if let Err(change) = metadata(&mut object.meta, change) {
-                        #[expect(
-                            clippy::redundant_closure_call,
-                            reason = "the closure names the kind's own fields"
-                        )]
                         ($fields)(self, id, change);
                     }
                 }

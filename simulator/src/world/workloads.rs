@@ -23,6 +23,9 @@ const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 const MAX: &str = "deployment.kubernetes.io/max-replicas";
 pub(super) const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
+/// Namespace, kind and name of what an autoscaler scales.
+type ScaleTarget = (Arc<str>, Arc<str>, Arc<str>);
+
 /// Who owns what, and which controllers have a look planned.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Owners {
@@ -44,7 +47,7 @@ pub(super) struct Owners {
     histories: Vec<hpa::History>,
     scaled_at: Vec<Option<Time>>,
     /// Autoscalers of each Deployment and StatefulSet, by kind and name of the target.
-    targets: BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<AutoscalerId>>,
+    targets: BTreeMap<ScaleTarget, Vec<AutoscalerId>>,
 }
 
 impl Owners {
@@ -212,7 +215,7 @@ impl World {
     pub(super) fn mark_autoscaler(&mut self, id: AutoscalerId, cause: EntryId) {
         if raise(&mut self.owners.pending_autoscalers, id.index()) {
             let tick = self.parameters.hpa_tick.max(1_000);
-            let phase = self.chance_of(&[0x6870_61, u64::from(id.0)], tick);
+            let phase = self.chance_of(&[0x0068_7061, u64::from(id.0)], tick);
             let at = self.now + 1 + (tick + phase - (self.now + 1) % tick) % tick;
             self.queue.push(at, Event::SyncAutoscaler(id), cause);
         }
