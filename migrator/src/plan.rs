@@ -19,7 +19,10 @@ use crate::{
     marks::TAINT,
     request::{Request, Settings, Strategy},
     selector::{selects, service_selects},
-    view::{Bounds, ClusterView, NodeGroup, ObjectName, PodSpec, Service, StatefulSet, StringMap},
+    view::{
+        Bounds, ClusterView, Deployment, NodeGroup, ObjectName, OwnerKind, Pod, PodSpec, Service,
+        StatefulSet, StringMap,
+    },
 };
 
 /// Tag on everything that we create in AWS: the id of the plan that owns it.
@@ -82,8 +85,9 @@ pub struct PlannedService {
     pub contract: Duration,
     /// Endpoints that it may never fall below.
     pub floor: u32,
-    /// Its only pods cannot run twice at a time (one replica of a StatefulSet, a Recreate Deployment, a volume for one
-    /// node): moving them has a gap. Such a plan only exists because its finding was accepted.
+    /// Some of its pods have no successor beside them (one replica of a StatefulSet, a Recreate Deployment, a volume for
+    /// one node, an autoscaler of KEDA's, pods that no Deployment or StatefulSet makes): moving them has a gap. Such a
+    /// plan only exists because its finding was accepted.
     pub gap: bool,
 }
 
@@ -244,20 +248,22 @@ fn planned_service(request: &Request, cluster: &ClusterView, service: &Service) 
     };
     let daemon_sets =
         || cluster.daemon_sets.values().filter(|d| backs(&d.meta.name.namespace, &d.template_labels));
+    let pods = || {
+        let pods = cluster.pods.values().map(|pod| &**pod);
+        pods.filter(|pod| pod.is_active() && backs(&pod.meta.name.namespace, &pod.meta.labels))
+    };
     let grace = deployments()
         .map(|d| d.template.grace_period)
         .chain(stateful_sets().map(|s| s.template.grace_period))
         .chain(daemon_sets().map(|d| d.template.grace_period))
+        // Pods that none of these makes.
+        .chain(pods().map(|pod| pod.spec.grace_period))
         .min()
         .unwrap_or_default();
     // An ip target must serve on while load balancer nodes still send it new flows: that time is lost to sessions.
     let margin = if ip { request.settings.propagation } else { request.settings.grace_margin };
     let promised = grace.saturating_sub(margin);
-    let ready = cluster
-        .pods
-        .values()
-        .filter(|pod| pod.is_ready() && backs(&pod.meta.name.namespace, &pod.meta.labels))
-        .count();
+    let ready = pods().filter(|pod| pod.is_ready()).count();
     let ready = u32::try_from(ready).unwrap_or(u32::MAX);
     let one_less = stateful_sets().any(|set| set.replicas >= 2 && budgets_let_one_go(cluster, set));
     PlannedService {
@@ -269,7 +275,40 @@ fn planned_service(request: &Request, cluster: &ClusterView, service: &Service) 
         contract: request.contracts.get(name).copied().map_or(promised, |stated| stated.min(promised)),
         floor: ready.saturating_sub(u32::from(one_less)),
         gap: stateful_sets().any(|set| set.replicas == 1)
-            || deployments().any(|d| runs_once(d.recreate, &d.meta.name.namespace, &d.template, cluster)),
+            || deployments().any(|d| {
+                runs_once(d.recreate, &d.meta.name.namespace, &d.template, cluster) || is_keda(cluster, d)
+            })
+            || pods().any(|pod| is_left(request, cluster, pod) && !has_successor(cluster, pod)),
+    }
+}
+
+/// Whether a Deployment's scale belongs to KEDA, which would undo a surge.
+fn is_keda(cluster: &ClusterView, deployment: &Deployment) -> bool {
+    let name = &deployment.meta.name;
+    cluster.horizontal_pod_autoscalers.values().any(|autoscaler| {
+        autoscaler.keda
+            && autoscaler.meta.name.namespace == name.namespace
+            && (&*autoscaler.target.0, &*autoscaler.target.1) == ("Deployment", &*name.name)
+    })
+}
+
+/// Whether a pod is on a node of the group to leave.
+fn is_left(request: &Request, cluster: &ClusterView, pod: &Pod) -> bool {
+    let node = pod.node.as_ref().and_then(|node| cluster.nodes.get(node));
+    node.is_some_and(|node| node.node_group.as_ref() == Some(&request.from))
+}
+
+/// Whether a pod's controller is one whose new pods are waited for: of a Deployment before it goes, of a StatefulSet or
+/// DaemonSet in its place.
+fn has_successor(cluster: &ClusterView, pod: &Pod) -> bool {
+    let Some(owner) = &pod.owner else { return false };
+    match owner.kind {
+        OwnerKind::StatefulSet | OwnerKind::DaemonSet => true,
+        OwnerKind::ReplicaSet => {
+            let name = ObjectName { namespace: pod.meta.name.namespace.clone(), name: owner.name.clone() };
+            cluster.replica_sets.get(&name).is_some_and(|set| set.owner.is_some())
+        }
+        OwnerKind::Job | OwnerKind::Node | OwnerKind::Other => false,
     }
 }
 

@@ -13,7 +13,10 @@ use migrator::{
     view::{self, ClusterView, ObjectName},
 };
 use simulator::{
-    import::{Typed, aws::Controller},
+    import::{
+        Typed,
+        aws::{Controller, LoadBalancerKind},
+    },
     world::{
         self, GroupStatus, InstanceState, Seen, TargetKey, TargetState, World,
         ids::{GroupId, PodId, SpecId},
@@ -302,7 +305,14 @@ impl Observer {
             let name: Arc<str> = "".into();
             Some(view::Owner { kind, name: name.clone(), uid: name })
         };
-        let _ = id;
+        let mut spec = self.spec(world, pod.spec);
+        if let objects::PodOwner::StatefulSet(..) = pod.owner {
+            // What its StatefulSet claims for it is in its own specification, not in the template.
+            let claims: Vec<Arc<str>> = world.claims_of(id).map(|(name, _)| name.into()).collect();
+            if claims != spec.volume_claims {
+                Arc::make_mut(&mut spec).volume_claims = claims;
+            }
+        }
         view::Pod {
             meta: meta_view(world, &pod.meta),
             owner: match pod.owner {
@@ -331,7 +341,7 @@ impl Observer {
             },
             ready_since: pod.ready.then(|| world.wall(pod.ready_at)),
             unschedulable: pod.unschedulable.clone(),
-            spec: self.spec(world, pod.spec),
+            spec,
         }
     }
 
@@ -383,7 +393,8 @@ impl Observer {
         for (id, zone, available_addresses) in world.subnets() {
             aws.subnets.insert(id.clone(), view::Subnet { zone: zone.clone(), available_addresses });
         }
-        for group in world.target_groups() {
+        // An Application Load Balancer is not gated on, and not shown.
+        for group in world.target_groups().iter().filter(|group| group.carries_traffic()) {
             let service = world.services().last(group.service);
             let service_name =
                 self.names.entry(group.arn.clone()).or_insert_with(|| object_name(&service.meta)).clone();
@@ -392,7 +403,7 @@ impl Observer {
                 Arc::new(view::TargetGroup {
                     arn: group.arn.clone(),
                     service: service_name,
-                    classic: !group.network,
+                    classic: group.kind == LoadBalancerKind::Classic,
                     ip_targets: group.ip_targets,
                     load_balancer_controller: group.controller == Controller::AwsLoadBalancerController,
                     cross_zone: group.cross_zone,
@@ -406,7 +417,7 @@ impl Observer {
                         .annotations
                         .get("service.beta.kubernetes.io/aws-load-balancer-target-node-labels")
                         .map(|labels| labels.as_str().into()),
-                    drifted: group.drifted,
+                    drifted: group.drift.is_some(),
                     targets: group
                         .targets
                         .iter()

@@ -330,7 +330,7 @@ fn traffic(
         .map(|(id, _)| id)
         .filter(|id| {
             let groups = world.target_groups().iter().filter(|group| group.service == *id);
-            groups.clone().count() > 0 && groups.clone().all(|group| group.network)
+            groups.clone().count() > 0 && groups.clone().all(|group| group.carries_traffic())
         })
         .collect();
     if left.is_empty() && described.is_empty() {

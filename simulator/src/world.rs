@@ -31,6 +31,7 @@ mod nodes;
 pub mod objects;
 mod pods;
 mod queue;
+mod quotas;
 mod render;
 pub mod requests;
 mod scheduling;
@@ -47,7 +48,7 @@ pub use build::Claim;
 pub use cloud::{Bounds, Group, GroupDeletion, GroupStatus, Instance, InstanceState};
 pub use connections::{Offered, Outcome, OutcomeEvent};
 pub use feed::{Change as Seen, ObserverId};
-pub use load_balancer::{Target, TargetGroup, TargetKey, TargetState};
+pub use load_balancer::{Drift, Target, TargetGroup, TargetKey, TargetState};
 pub use log::{Entry, ObjectKind, START, Subject, What};
 pub use measures::{BudgetBreach, CapacityChange, Overwrite};
 pub use spec::{Spec, bytes, cpu_milli};
@@ -104,6 +105,8 @@ pub struct World {
     others: Vec<crate::import::RawObject>,
     other_kinds: BTreeMap<String, u32>,
     quotas: Vec<crate::import::Object>,
+    /// Those among them that are enforced.
+    enforced: Vec<quotas::Quota>,
     volumes: build::Volumes,
     specs: Vec<Spec>,
     images: BTreeMap<Arc<str>, u32>,

@@ -132,8 +132,8 @@ codes! {
         "Its pods are not moved and their readiness does not change, so connections that arrive last are cut by the deletion.";
     StatefulSetAloneInZone "NF219" Blocking "a StatefulSet's pod is its zone's only target"
         "Its replacement follows the eviction. With cross-zone load balancing off, the zone has no target in between, and clients that know its address are refused.";
-    StatefulSetSharesNode "NF220" Blocking "a node has several pods of a StatefulSet behind a load balancer"
-        "With externalTrafficPolicy Local a node leaves the load balancer with all its pods, and a StatefulSet can miss one only.";
+    StatefulSetSharesNode "NF220" Information "a node has several pods of a StatefulSet behind a load balancer"
+        "With externalTrafficPolicy Local a node leaves the load balancer with all its pods, and a StatefulSet can miss one only: all but the last move while the node still serves, one after the other.";
     FewerDaemonSetPods "NF221" Blocking "fewer pods of a DaemonSet join than leave"
         "With externalTrafficPolicy Local every pod on an excluded node is an endpoint less, and the Service may not have fewer than before.";
 
@@ -161,7 +161,7 @@ codes! {
     NotConverged "NF401" Blocking "a rollout is in progress"
         "How many pods the workload wants cannot be told during a rollout, and a paused one does not end by itself.";
     NotReady "NF402" Blocking "a workload has pods that are not Ready"
-        "Old pods leave only when every new one is Ready; what does not become Ready now is not likely to on a new node.";
+        "Old pods leave only when every pod that stays is Ready. One that stays and is not, or a template of which no pod becomes Ready, makes that wait a vain one.";
     LonelyStatefulSet "NF403" Blocking "a StatefulSet of one replica serves behind a load balancer"
         "Its pod keeps its name: the new one is created when the old one is gone, and in between nothing serves.";
     LonelyStatefulSetPauses "NF404" Warning "a StatefulSet of one replica pauses"
@@ -192,6 +192,8 @@ codes! {
         "Old and new pods run together; what limits the maximum (connections to a database, licences) sees more of them.";
     GitOps "NF417" Warning "a GitOps controller may revert the migration's changes"
         "Replicas and annotations that differ from the repository are written back when it compares them.";
+    OldPodsNotReady "NF418" Warning "a workload has old pods that are not Ready"
+        "They go first when it is scaled back, and nobody misses them; but what keeps them from being Ready may keep new pods from it too.";
 
     QuotaTooSmall "NF501" Blocking "a resource quota does not allow the surge"
         "New pods are refused, so the old ones never leave.";

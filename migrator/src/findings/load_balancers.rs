@@ -227,8 +227,8 @@ fn alone(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup) {
     }
 }
 
-/// Nodes with several pods of a StatefulSet behind a Local Service: excluding such a node takes more endpoints away than
-/// the one that the Service can miss.
+/// Nodes with several pods of a StatefulSet behind a Local Service: excluding such a node at once would take more
+/// endpoints away than the one that the Service can miss.
 fn together(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup) {
     let local = survey.cluster.services.get(&group.service).is_some_and(|service| service.local);
     if !local || group.ip_targets {
@@ -248,7 +248,7 @@ fn together(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup) {
         };
         let service = service_object(&group.service);
         let reason = format!("node {node} has {} of the pods behind {service}", pods.len());
-        let fix = "spread its pods over the old nodes, one on each, before the migration";
+        let fix = "nothing, or spread its pods over the old nodes, one on each, to be faster";
         report.add(Code::StatefulSetSharesNode, object_of(pod, &owner.name), reason, fix);
     }
 }
@@ -291,11 +291,13 @@ fn daemon_sets(survey: &Survey<'_>, report: &mut Report) {
         // Pods on nodes of a group that is adopted serve already and replace none.
         let places = survey.places.iter().filter(|place| place.new && !place.real);
         let joining = places.filter(|place| place.admits(&set.template)).count();
+        // A DaemonSet that runs on no new node at all is a finding of its own.
+        let stays_behind = !survey.places.iter().any(|place| place.new && place.admits(&set.template));
         let object = format!("DaemonSet {namespace}/{}", set.meta.name.name);
         for service in survey.services_of(namespace, &set.template_labels) {
             for group in survey.target_groups_of(service).filter(|group| survey.reaches_old_nodes(group)) {
                 daemon_set(report, &object, service, group);
-                if service.local && !group.ip_targets && joining < here {
+                if service.local && !group.ip_targets && joining < here && !stays_behind {
                     let name = service_object(&service.meta.name);
                     let reason =
                         format!("{here} old nodes serve {name} with its pods, and {joining} nodes join");

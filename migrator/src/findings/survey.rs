@@ -267,6 +267,13 @@ impl<'a> Survey<'a> {
         })
     }
 
+    /// Active pods of a workload, wherever they are.
+    pub(super) fn pods_of(&self, workload: &Workload<'a>) -> impl Iterator<Item = &'a Pod> {
+        let object = workload.object.clone();
+        let pods = self.cluster.pods.values().map(|pod| &**pod).filter(|pod| pod.is_active());
+        pods.filter(move |pod| self.controller_of(pod).is_some_and(|(_, owner)| owner == object))
+    }
+
     pub(super) fn on_old_node(&self, pod: &Pod) -> bool {
         pod.node.as_ref().is_some_and(|node| self.old_nodes.contains_key(&**node))
     }

@@ -75,7 +75,7 @@ fn on_deployment(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'
             if deployment.paused { "resume and finish the rollout" } else { "wait for the rollout to end" };
         report.add(Code::NotConverged, object(), reason, fix);
     }
-    not_ready(report, workload, deployment.ready_replicas, wanted);
+    not_ready(survey, report, workload, deployment.ready_replicas, wanted);
 
     if let Some(once) = workload.once {
         let (why, fix) = match once {
@@ -118,23 +118,32 @@ fn on_stateful_set(survey: &Survey<'_>, report: &mut Report, workload: &Workload
             format!("generation {} was observed, {} is wanted", set.observed_generation, set.generation);
         report.add(Code::NotConverged, workload.object.clone(), reason, "wait for the rollout to end");
     }
-    not_ready(report, workload, set.ready_replicas, set.replicas);
+    not_ready(survey, report, workload, set.ready_replicas, set.replicas);
     if set.replicas == 1 {
         let codes = (Code::LonelyStatefulSet, Code::LonelyStatefulSetPauses);
         serves_or_not(survey, report, workload, codes, "", "run two replicas, or accept the gap");
     }
 }
 
-fn not_ready(report: &mut Report, workload: &Workload<'_>, ready: u32, wanted: u32) {
-    if ready < wanted {
-        let reason = format!("{ready} of {wanted} replicas are Ready");
-        report.add(
-            Code::NotReady,
-            workload.object.clone(),
-            reason,
-            "wait until all are Ready, or repair them",
-        );
+/// Pods that are not Ready stand in the way where they stay, or where no other pod of their template is Ready.
+fn not_ready(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'_>, ready: u32, wanted: u32) {
+    if ready >= wanted {
+        return;
     }
+    let mut reason = format!("{ready} of {wanted} replicas are Ready");
+    let stays = survey.pods_of(workload).find(|pod| {
+        // One without a node may still find one.
+        pod.node.is_some() && !survey.on_old_node(pod) && !pod.is_ready()
+    });
+    let code = match stays {
+        Some(pod) => {
+            reason += &format!("; {} stays on a node that is not left", pod.meta.name.name);
+            Code::NotReady
+        }
+        None if ready == 0 => Code::NotReady,
+        None => Code::OldPodsNotReady,
+    };
+    report.add(code, workload.object.clone(), reason, "wait until all are Ready, or repair them");
 }
 
 /// The first code where a load balancer would miss the pods, the second where none would.

@@ -482,6 +482,32 @@ pub(crate) fn budget(name: &str, app: &str, spec: Value) -> Value {
     object
 }
 
+/// A claim for a volume that one node may mount.
+pub(crate) fn volume_claim(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata(name, "Claim"),
+        "spec": { "accessModes": ["ReadWriteOnce"], "volumeName": format!("pv-{name}") } })
+}
+
+/// An autoscaler of a Deployment, from its replicas to two more, whose pods are to use 50 % of their CPU request.
+pub(crate) fn autoscaler(name: &str, replicas: usize, use_now: u32) -> Value {
+    json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(name, "HorizontalPodAutoscaler"),
+        "spec": {
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": name },
+            "minReplicas": replicas, "maxReplicas": replicas + 2,
+            "metrics": [{ "type": "Resource", "resource": { "name": "cpu",
+                "target": { "type": "Utilization", "averageUtilization": 50 } } }],
+        },
+        "status": {
+            "currentReplicas": replicas, "desiredReplicas": replicas,
+            "conditions": [{ "type": "ScalingActive", "status": "True" }],
+            "currentMetrics": [{ "type": "Resource", "resource": { "name": "cpu",
+                "current": { "averageUtilization": use_now } } }],
+        },
+    })
+}
+
 /// What `aws eks describe-nodegroup` prints of group `blue`, with a change.
 pub(crate) fn described_blue(nodes: u32, change: Value) -> Value {
     let mut group = json!({

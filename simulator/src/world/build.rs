@@ -20,7 +20,7 @@ use super::{
         DaemonSetId, DeploymentId, GroupId, InstanceId, JobId, NodeId, PodId, ReplicaSetId, ServiceId,
         StatefulSetId, TargetGroupId, ZoneId,
     },
-    load_balancer::{Target, TargetGroup, TargetKey, TargetState},
+    load_balancer::{Drift, Target, TargetGroup, TargetKey, TargetState},
     log::START,
     nodes::NodeState,
     objects::{
@@ -30,6 +30,7 @@ use super::{
     },
     pods::{Containers, PodState},
     queue::Event,
+    quotas::Quota,
     requests::{EksTaint, LaunchTemplate},
     spec::{bytes, cpu_milli},
 };
@@ -115,6 +116,7 @@ impl World {
             name: object.name().to_owned(),
             source,
         })?;
+        builder.find_failing();
         builder.target_groups(aws);
         builder.begin();
         Ok(builder.world)
@@ -168,6 +170,7 @@ impl World {
             others: Vec::new(),
             other_kinds: BTreeMap::new(),
             quotas: Vec::new(),
+            enforced: Vec::new(),
             volumes: Volumes::default(),
             specs: Vec::new(),
             images: BTreeMap::new(),
@@ -399,7 +402,10 @@ impl Builder {
                 let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
                 self.world.leases.insert(&namespace, &name, state);
             }
-            Typed::ResourceQuota(_) => self.world.quotas.push(object.clone()),
+            Typed::ResourceQuota(_) => {
+                self.world.quotas.push(object.clone());
+                self.world.enforced.extend(Quota::new(object));
+            }
             Typed::Pod(_) | Typed::PersistentVolumeClaim(_) => {}
             _ => {
                 let group = object.api_version().rsplit_once('/').map_or("", |(group, _)| group);
@@ -475,6 +481,8 @@ impl Builder {
         let id = self.world.nodes.insert(&"".into(), &name, state);
         let mut node_state = NodeState::new(zone, ip);
         node_state.proxy = Proxy { since: Some(0), stopped_at: None };
+        // Nothing has been heard of it for so long that its host must be taken to be gone.
+        node_state.up = ready != ReadyCondition::Unknown;
         let group = group_name.and_then(|name| {
             self.world.groups.iter().position(|group| group.name == name).map(GroupId::from)
         });
@@ -858,7 +866,10 @@ impl Builder {
         let (terminating, pending) = (state.terminating(), node.is_none() && state.active());
         let id = self.world.pods.insert(&namespace, &name, state);
         let mut runtime = PodState::default();
-        if running {
+        let up = node.is_none_or(|node| self.world.node_states[node.index()].up);
+        if running && !up {
+            runtime.containers = Containers::Exited;
+        } else if running {
             runtime.containers = Containers::Running { since: 0 };
         } else if finished {
             runtime.containers = Containers::Exited;
@@ -870,7 +881,9 @@ impl Builder {
             let image = self.world.specs[spec_id.index()].image;
             self.world.node_states[node.index()].images.insert(image);
             self.world.take_share(id, !finished);
-            if terminating {
+            if !up {
+                // Its kubelet neither starts it nor confirms its end.
+            } else if terminating {
                 let at = grace.max(1_000);
                 self.world.queue.push(at, Event::PodRemoved(id), START);
             } else if !running && !finished {
@@ -880,6 +893,22 @@ impl Builder {
             self.world.enqueue_pod(id, START);
         }
         Ok(())
+    }
+
+    /// A template of which pods run and none is Ready, a day after the newest thing in the export: whatever keeps them
+    /// from being Ready keeps its next pods from it too.
+    fn find_failing(&mut self) {
+        let world = &mut self.world;
+        let mut ready: BTreeMap<usize, bool> = BTreeMap::new();
+        for (_, pod) in world.pods.iter() {
+            let up = pod.node.is_some_and(|node| world.node_states[node.index()].up);
+            if pod.active() && pod.phase == Phase::Running && up {
+                *ready.entry(pod.spec.index()).or_default() |= pod.ready;
+            }
+        }
+        for (spec, _) in ready.into_iter().filter(|&(_, ready)| !ready) {
+            world.specs[spec].failing = true;
+        }
     }
 
     fn owner(
@@ -937,7 +966,7 @@ impl Builder {
                 controller: balancer
                     .and_then(|balancer| balancer.controller)
                     .unwrap_or(aws::Controller::CloudControllerManager),
-                network: balancer.is_none_or(|balancer| balancer.kind == aws::LoadBalancerKind::Network),
+                kind: balancer.map_or(aws::LoadBalancerKind::Network, |balancer| balancer.kind),
                 ip_targets: from.target_type == aws::TargetType::Ip,
                 cross_zone: attributes
                     .cross_zone
@@ -952,8 +981,15 @@ impl Builder {
                 healthy_threshold: from.health_check.healthy_threshold,
                 unhealthy_threshold: from.health_check.unhealthy_threshold,
                 targets: Vec::new(),
-                drifted: false,
-                imported,
+                node_labels: from.node_labels.clone(),
+                drift: from.drift.as_ref().map(|drift| Drift {
+                    replaced: drift.replaced,
+                    cross_zone: drift.cross_zone,
+                    interval: millis(drift.health_check.interval),
+                    healthy_threshold: drift.health_check.healthy_threshold,
+                    unhealthy_threshold: drift.health_check.unhealthy_threshold,
+                }),
+                imported: Some(imported),
                 version: 0,
                 routes: vec![Default::default(); zones.len()],
                 resolves: vec![(true, 0); zones.len()],
@@ -962,6 +998,55 @@ impl Builder {
             });
             self.world.service_states[service.index()].target_groups.push(id);
         }
+        for balancer in aws.load_balancers.iter().filter(|one| one.kind == aws::LoadBalancerKind::Classic) {
+            self.classic_load_balancer(balancer);
+        }
+    }
+
+    /// A Classic Load Balancer as the cloud controller manager makes it. It stands between client and instance with a
+    /// connection on either side, so that an instance that leaves it loses its connections: at once, or where draining
+    /// is on at the end of its time.
+    /// Source: cloud-provider-aws, `aws_loadbalancer.go` (health check 10 s, 2 ok / 6 fail; draining off by default).
+    fn classic_load_balancer(&mut self, balancer: &aws::LoadBalancer) {
+        let Some((namespace, name)) = &balancer.service else { return };
+        let Some(service) = self.world.services.find(namespace, name) else { return };
+        let annotations = self.world.services.last(service).meta.annotations.clone();
+        let annotation =
+            |name: &str| annotations.get(&format!("service.beta.kubernetes.io/aws-load-balancer-{name}"));
+        let seconds = |name: &str, default: Time| {
+            annotation(name).and_then(|text| text.parse::<Time>().ok()).unwrap_or(default) * 1_000
+        };
+        let drains = annotation("connection-draining-enabled").is_some_and(|text| text == "true");
+        let mut zones: Vec<ZoneId> = balancer.zones.iter().map(|zone| self.zone(zone)).collect();
+        zones.sort();
+        zones.dedup();
+        let id = TargetGroupId::from(self.world.target_groups.len());
+        self.world.target_groups.push(TargetGroup {
+            arn: balancer.arn.as_str().into(),
+            service,
+            controller: aws::Controller::CloudControllerManager,
+            kind: balancer.kind,
+            ip_targets: false,
+            cross_zone: balancer.cross_zone,
+            idle_timeout: seconds("connection-idle-timeout", 60),
+            deregistration_delay: if drains { seconds("connection-draining-timeout", 300) } else { 0 },
+            deregistration_cuts: true,
+            unhealthy_cuts: false,
+            unhealthy_draining_interval: 0,
+            interval: 10_000,
+            healthy_threshold: 2,
+            unhealthy_threshold: 6,
+            targets: Vec::new(),
+            node_labels: BTreeMap::new(),
+            drift: None,
+            imported: None,
+            version: 0,
+            routes: vec![Default::default(); zones.len()],
+            resolves: vec![(true, 0); zones.len()],
+            zones,
+            entry: START,
+        });
+        self.world.service_states[service.index()].target_groups.push(id);
     }
 
     /// Endpoints, targets and controllers as they must have been for a while.

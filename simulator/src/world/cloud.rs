@@ -212,10 +212,17 @@ impl World {
                 "InvalidParameterException: desired size must lie between minimum and maximum size".into()
             );
         }
-        if let Some(template) = &request.launch_template
-            && !self.launch_templates.contains_key(template)
-        {
-            return Err(format!("InvalidRequestException: launch template {template} was not found"));
+        let template = request.launch_template.as_ref();
+        let found = template.and_then(|name| self.launch_templates.get(name));
+        if let (Some(name), None) = (template, found) {
+            return Err(format!("InvalidRequestException: launch template {name} was not found"));
+        }
+        // CUSTOM is what EKS shows for a group whose template names its image; it cannot choose one itself.
+        let names_image = found.is_some_and(|template| template.data.contains_key("ImageId"));
+        if &*request.ami_type == "CUSTOM" && !names_image {
+            return Err(
+                "InvalidParameterException: AMI type CUSTOM needs a launch template with an image id".into(),
+            );
         }
         let mut subnets = Vec::new();
         for subnet in &request.subnets {

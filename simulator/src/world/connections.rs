@@ -427,7 +427,9 @@ impl World {
     }
 
     fn note(&mut self, at: Time, offered: u32, session: &Session, event: OutcomeEvent) {
-        let within = session.lifetime <= self.traffic.offered[offered as usize].contract;
+        // A session that is turned away at its opening has outlived nothing, however long it was going to stay.
+        let turned_away = matches!(event, OutcomeEvent::Ended { cause, .. } if cause.is_before_established());
+        let within = turned_away || session.lifetime <= self.traffic.offered[offered as usize].contract;
         let session = (session.client, session.ordinal);
         self.traffic.outcomes.push(Outcome { at, offered, session, within, event });
     }

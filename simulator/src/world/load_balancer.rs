@@ -1,6 +1,6 @@
 //! Network Load Balancers: target groups, their health checks, and the two controllers that keep their targets.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Time, World,
@@ -72,8 +72,9 @@ pub struct TargetGroup {
     pub service: ServiceId,
     /// Which controller keeps its targets.
     pub controller: aws::Controller,
-    /// Its load balancer is a Network Load Balancer; others carry no traffic in this model.
-    pub network: bool,
+    /// Sort of its load balancer. An Application Load Balancer carries no traffic in this model. A Classic one has no
+    /// target groups; its instances stand here all the same.
+    pub kind: aws::LoadBalancerKind,
     /// Targets are pods.
     pub ip_targets: bool,
     /// Zones of the load balancer.
@@ -98,10 +99,12 @@ pub struct TargetGroup {
     pub unhealthy_threshold: u32,
     /// Targets, in the order of their first registration.
     pub targets: Vec<Target>,
-    /// Its attributes differ from what its controller would set, so that the next sync rewrites or replaces it.
-    pub drifted: bool,
-    /// Its index in what was imported.
-    pub(super) imported: usize,
+    /// Labels that a node must have to be a target.
+    pub node_labels: BTreeMap<String, String>,
+    /// What the next sync of its controller changes, where it is not what the Service's annotations say.
+    pub drift: Option<Drift>,
+    /// Its index in what was imported; `None` for the instances of a Classic Load Balancer.
+    pub(super) imported: Option<usize>,
     /// Raised with every transition.
     pub(super) version: u32,
     pub(super) routes: Vec<Route>,
@@ -109,6 +112,28 @@ pub struct TargetGroup {
     pub(super) resolves: Vec<(bool, Time)>,
     /// The entry of the last transition of any target.
     pub(super) entry: EntryId,
+}
+
+/// What a controller finds other than it would have made it, and makes so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drift {
+    /// The health check or the protocol differs: the group is replaced by a new one, and deleted.
+    pub replaced: bool,
+    /// Cross-zone load balancing as it is to be.
+    pub cross_zone: bool,
+    /// Probe interval as it is to be, in milliseconds.
+    pub interval: Time,
+    /// Probes that must pass.
+    pub healthy_threshold: u32,
+    /// Probes that must fail.
+    pub unhealthy_threshold: u32,
+}
+
+impl TargetGroup {
+    /// Its load balancer's traffic is simulated.
+    pub fn carries_traffic(&self) -> bool {
+        self.kind != aws::LoadBalancerKind::Application
+    }
 }
 
 /// The targets that one zone's load balancer nodes choose from, until something changes.
@@ -396,7 +421,8 @@ impl World {
                     candidates.push(index as u32);
                 }
             }
-            if !healthy {
+            // A Classic Load Balancer without a healthy instance answers nobody.
+            if !healthy && owner.kind != aws::LoadBalancerKind::Classic {
                 // Fail open: all registered targets of the scope.
                 for (index, target) in owner.targets.iter().enumerate().filter(|(_, target)| in_scope(target))
                 {
@@ -464,15 +490,22 @@ impl World {
         let owner = &self.target_groups[group.index()];
         match owner.controller {
             aws::Controller::AwsLoadBalancerController if owner.ip_targets => self.wanted_pods(owner.service),
-            aws::Controller::AwsLoadBalancerController => self.wanted_nodes(),
-            aws::Controller::CloudControllerManager => self
-                .controller_nodes()
-                .iter()
-                .filter_map(|&node| self.nodes.last(node).instance)
-                .filter(|instance| self.instances[instance.index()].runs())
-                .map(TargetKey::Instance)
-                .collect(),
+            aws::Controller::AwsLoadBalancerController => self.wanted_nodes(group),
+            aws::Controller::CloudControllerManager => self.as_targets(group, &self.controller_nodes()),
         }
+    }
+
+    /// The instances of nodes, as far as they run and the Service's annotation lets their labels pass.
+    fn as_targets(&self, group: TargetGroupId, nodes: &[NodeId]) -> Vec<TargetKey> {
+        let wanted = &self.target_groups[group.index()].node_labels;
+        nodes
+            .iter()
+            .map(|&node| self.nodes.last(node))
+            .filter(|node| wanted.iter().all(|(key, value)| node.meta.labels.get(key) == Some(value)))
+            .filter_map(|node| node.instance)
+            .filter(|instance| self.instances[instance.index()].runs())
+            .map(TargetKey::Instance)
+            .collect()
     }
 
     fn next_controller_service(&mut self, cause: EntryId) {
@@ -491,19 +524,42 @@ impl World {
     pub(super) fn controller_service(&mut self, cause: EntryId) {
         let Some(service) = self.controller.services.pop() else { return };
         let nodes = self.controller.nodes.clone();
-        let wanted: Vec<TargetKey> = nodes
-            .iter()
-            .filter_map(|&node| self.nodes.last(node).instance)
-            .filter(|instance| self.instances[instance.index()].runs())
-            .map(TargetKey::Instance)
-            .collect();
         for group in self.service_states[service.index()].target_groups.clone() {
             if self.target_groups[group.index()].controller == aws::Controller::CloudControllerManager {
+                if let Some(drift) = self.target_groups[group.index()].drift.take() {
+                    self.undo_drift(group, drift, cause);
+                }
+                let wanted = self.as_targets(group, &nodes);
                 self.set_targets(group, &wanted, cause);
             }
         }
         self.service_states[service.index()].applied_nodes = nodes;
         self.next_controller_service(cause);
+    }
+
+    /// An update of nodes runs the whole ensure path, which makes the group what the annotations say. One whose health
+    /// check or protocol differs is replaced: a new group is made, the listener switched, the old group deleted at once.
+    /// That its flows end with it is assumed: nothing is left that would forward them.
+    /// Source: cloud-provider-aws, `ensureLoadBalancerv2` and `reconcileLBAttributes`.
+    fn undo_drift(&mut self, group: TargetGroupId, drift: Drift, cause: EntryId) {
+        let owner = &mut self.target_groups[group.index()];
+        owner.cross_zone = drift.cross_zone;
+        owner.version += 1;
+        if drift.replaced {
+            owner.interval = drift.interval;
+            owner.healthy_threshold = drift.healthy_threshold;
+            owner.unhealthy_threshold = drift.unhealthy_threshold;
+            for index in 0..self.target_groups[group.index()].targets.len() {
+                if self.target_groups[group.index()].targets[index].state != TargetState::Unused {
+                    self.target_unused(group, index, cause);
+                    let entry = self.target_groups[group.index()].targets[index].entry;
+                    self.cut_target(group, index as u32, entry);
+                }
+            }
+        }
+        self.update_names(group);
+        let service = self.target_groups[group.index()].service;
+        self.measure_capacity(service, cause);
     }
 
     /// Deregisters first, then registers; draining targets do not count as registered.
@@ -583,15 +639,12 @@ impl World {
         wanted
     }
 
-    fn wanted_nodes(&self) -> Vec<TargetKey> {
+    fn wanted_nodes(&self, group: TargetGroupId) -> Vec<TargetKey> {
         let ids: Vec<NodeId> = self.nodes.iter().map(|(id, _)| id).collect();
         let seen: Vec<controllers::Node<'_>> = ids.iter().map(|&id| self.seen_node(id)).collect();
-        controllers::aws_targets(&seen)
-            .into_iter()
-            .filter_map(|index| self.nodes.last(ids[index]).instance)
-            .filter(|instance| self.instances[instance.index()].runs())
-            .map(TargetKey::Instance)
-            .collect()
+        let nodes: Vec<NodeId> =
+            controllers::aws_targets(&seen).into_iter().map(|index| ids[index]).collect();
+        self.as_targets(group, &nodes)
     }
 
     fn seen_node(&self, id: NodeId) -> controllers::Node<'_> {

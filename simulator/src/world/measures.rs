@@ -161,7 +161,7 @@ impl World {
         state
             .target_groups
             .iter()
-            .filter(|group| self.target_groups[group.index()].network)
+            .filter(|group| self.target_groups[group.index()].carries_traffic())
             .map(through)
             .min()
             .unwrap_or(all.len() as u32)

@@ -209,6 +209,8 @@ impl World {
         }
         self.node_changed(id, entry);
         self.mark_all_load_balancer_controllers(entry);
+        // The DaemonSet controller looks at a node again when its taints change.
+        self.mark_daemon_sets(entry);
         if ready == ReadyCondition::True {
             self.wake_scheduler(entry);
         }
@@ -248,6 +250,7 @@ impl World {
         self.nodes.edit(id).taints = Arc::new(taints);
         self.node_changed(id, entry);
         self.evict_by_taints(id, entry);
+        self.mark_daemon_sets(entry);
         if fewer {
             self.wake_scheduler(entry);
         }

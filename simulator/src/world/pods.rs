@@ -187,6 +187,9 @@ impl World {
             return;
         }
         let spec = &self.specs[pod.spec.index()];
+        if spec.failing {
+            return;
+        }
         if spec.uses_dns && !self.dns_answers() {
             let period = spec.probe_period;
             self.queue.push(self.now + period, Event::PodIsReady(id), cause);

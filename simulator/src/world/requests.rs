@@ -392,6 +392,7 @@ impl World {
                     let id = self.nodes.find(&name.0, &name.1).expect("it was just patched");
                     let labelled = self.record(entry, Subject::Node(id), What::Labelled);
                     self.mark_controller_pass(labelled);
+                    self.mark_daemon_sets(labelled);
                 }
                 answer
             }

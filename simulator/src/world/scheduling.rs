@@ -141,8 +141,8 @@ impl World {
         })
     }
 
-    /// Claims that a pod mounts, those of its StatefulSet's templates included.
-    fn claims_of(&self, id: PodId) -> impl Iterator<Item = (String, &super::build::Claim)> {
+    /// Claims that a pod mounts and that are known, those of its StatefulSet's templates included.
+    pub fn claims_of(&self, id: PodId) -> impl Iterator<Item = (String, &super::build::Claim)> {
         let pod = self.pods.last(id);
         let spec = &self.specs[pod.spec.index()];
         let own = spec.claims.iter().map(|name| name.to_string());

@@ -37,6 +37,8 @@ pub struct Spec {
     pub(super) uses_dns: bool,
     /// Has a readiness gate of the load balancer controller.
     pub(super) gated: bool,
+    /// Its pods never become ready: none was, when the run began.
+    pub(super) failing: bool,
     /// A critical pod of the system.
     pub(super) critical: bool,
     /// Priority.
@@ -230,6 +232,7 @@ impl Spec {
                 .iter()
                 .flatten()
                 .any(|gate| gate.condition_type.starts_with("target-health.elbv2.k8s.aws")),
+            failing: false,
             critical: priority_class.starts_with("system-"),
             priority: spec.priority.unwrap_or(0),
             image,

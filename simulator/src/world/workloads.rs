@@ -420,6 +420,11 @@ impl World {
         match plan {
             replica_set::Plan::Create(count) => {
                 for _ in 0..count {
+                    if !self.quota_admits(&state.meta.namespace, state.spec) {
+                        self.retry_refused(Event::SyncReplicaSet(id), cause);
+                        self.owners.pending_sets[id.index()] = true;
+                        break;
+                    }
                     let name = format!("{}-{}", state.meta.name, self.name_suffix());
                     let identity = (state.meta.namespace.clone(), Arc::from(name));
                     self.create_pod(
@@ -513,6 +518,11 @@ impl World {
             for action in actions {
                 match action {
                     stateful_set::Action::Create(ordinal) => {
+                        if !self.quota_admits(&state.meta.namespace, state.spec) {
+                            self.retry_refused(Event::SyncStatefulSet(id), cause);
+                            self.owners.pending_stateful[id.index()] = true;
+                            continue;
+                        }
                         let name = format!("{}-{ordinal}", state.meta.name);
                         let mut labels = (*state.template_labels).clone();
                         labels.insert("statefulset.kubernetes.io/pod-name".into(), name.clone());

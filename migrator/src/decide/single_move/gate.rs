@@ -95,11 +95,12 @@ fn coverage(s: &Situation<'_>) -> Coverage {
     coverage
 }
 
-/// Target groups that the gate watches, with their Services.
+/// Target groups that the gate watches, with their Services. Not those of StatefulSets, whose new targets come last, nor
+/// those whose pods have no successor beside them: what would be waited for comes when the old ones are gone.
 fn gated<'s, 'a>(s: &'s Situation<'a>) -> impl Iterator<Item = (&'s Balanced<'a>, &'a TargetGroup)> {
     s.balanced.iter().flat_map(|b| b.groups.iter().map(move |group| (b, *group))).filter(|(b, group)| {
-        let stateful = b.planned.is_some_and(|planned| planned.stateful);
-        !(stateful && (group.ip_targets || b.service.local))
+        let late = b.planned.is_some_and(|planned| planned.stateful || planned.gap);
+        !(late && (group.ip_targets || b.service.local))
     })
 }
 

@@ -390,7 +390,9 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
             given.web().paused = true;
         },
     ),
-    (NotReady, |given| given.web().ready_replicas = 1, |_| {}),
+    (NotReady, |given| given.web().ready_replicas = 0, |given| given.web().ready_replicas = 1),
+    (NotReady, |given| unready_on(given, None), |given| unready_on(given, Some("blue"))),
+    (OldPodsNotReady, |given| given.web().ready_replicas = 1, |_| {}),
     (
         LonelyStatefulSet,
         |given| {
@@ -761,4 +763,17 @@ fn one_large_pod(given: &mut Given, cpu_milli: u64) {
     given.target_group(|group| group.cross_zone = true);
     let pod = Arc::make_mut(given.cluster.pods.get_mut(&name("shop", "web-1-0")).expect("given"));
     Arc::make_mut(&mut pod.spec).requests.cpu_milli = cpu_milli;
+}
+
+/// A third pod of `web`, not Ready, on another node of this group.
+fn unready_on(given: &mut Given, group: Option<&str>) {
+    given.add_node("third", group, "a");
+    given.add_pod("shop", "web-1-2", "web", "third", owner(OwnerKind::ReplicaSet, "shop", "web-1"));
+    let pod = given.cluster.pods.get_mut(&name("shop", "web-1-2")).expect("it was just added");
+    Arc::make_mut(pod).ready_since = None;
+    let web = given.web();
+    (web.replicas, web.status_replicas, web.updated_replicas, web.ready_replicas) = (3, 3, 3, 2);
+    let set = given.cluster.replica_sets.get_mut(&name("shop", "web-1")).expect("given");
+    let set = Arc::make_mut(set);
+    (set.replicas, set.status_replicas) = (3, 3);
 }

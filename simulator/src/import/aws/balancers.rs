@@ -4,7 +4,7 @@ use super::super::{Cluster, ImportError, Typed};
 use super::attributes::{apply_attributes, cross_zone, idle_timeout};
 use super::file::AwsFile;
 use super::services::{Surroundings, Wanted, hostname, wanted};
-use super::state::{Listener, LoadBalancer, TargetGroup};
+use super::state::{Controller, Drift, Listener, LoadBalancer, TargetGroup};
 
 /// Load balancers and target groups: those of the file, and what the Services still lack.
 pub(super) fn balancers(
@@ -29,6 +29,7 @@ pub(super) fn balancers(
             .collect();
     }
     let mut assumed = 0;
+    let mut expectations = Vec::new();
     for object in &cluster.objects {
         let Typed::Service(service) = &object.typed else { continue };
         let Some(wanted) = wanted(service, at, notes) else { continue };
@@ -37,7 +38,10 @@ pub(super) fn balancers(
             .iter_mut()
             .find(|one| !one.dns_name.is_empty() && one.dns_name.to_ascii_lowercase() == address);
         match described {
-            Some(balancer) => assumed += usize::from(adopt(balancer, &mut groups, wanted)),
+            Some(balancer) => {
+                expectations.push((balancer.arn.clone(), wanted.clone()));
+                assumed += usize::from(adopt(balancer, &mut groups, wanted));
+            }
             None => {
                 assumed += 1;
                 balancers.push(wanted.load_balancer);
@@ -52,6 +56,11 @@ pub(super) fn balancers(
     }
     bind(cluster, &mut groups);
     let silent = apply_file(file, &mut balancers, &mut groups)?;
+    for (arn, wanted) in &expectations {
+        if let Some(balancer) = balancers.iter().find(|balancer| balancer.arn == *arn) {
+            note_drift(balancer, &mut groups, wanted);
+        }
+    }
     if silent > 0 && !file.target_groups.is_empty() {
         notes.push(format!(
             "{silent} target group(s) of the file without attributes: annotations and defaults taken"
@@ -96,6 +105,32 @@ fn adopt(balancer: &mut LoadBalancer, groups: &mut Vec<TargetGroup>, wanted: Wan
         }
     }
     incomplete
+}
+
+/// Notes what the cloud controller manager would change of a load balancer's target groups at its next sync. The other
+/// controller leaves alone what no annotation lists.
+/// Source: cloud-provider-aws, `ensureLoadBalancerv2` and `reconcileLBAttributes`.
+fn note_drift(balancer: &LoadBalancer, groups: &mut [TargetGroup], wanted: &Wanted) {
+    let expected = &wanted.load_balancer;
+    if expected.controller != Some(Controller::CloudControllerManager) {
+        return;
+    }
+    for listener in &balancer.listeners {
+        let index = expected.listeners.iter().position(|one| one.port == listener.port);
+        let Some(wanted) = index.and_then(|index| wanted.target_groups.get(index)) else { continue };
+        let Some(group) = groups.iter_mut().find(|group| listener.target_group.as_ref() == Some(&group.arn))
+        else {
+            continue;
+        };
+        let (is, should) = (&group.health_check, &wanted.health_check);
+        let replaced =
+            (group.protocol, is.protocol, is.interval) != (wanted.protocol, should.protocol, should.interval);
+        // The load balancer's own attribute; one of the target group is not touched.
+        let cross_zone = group.attributes.cross_zone.unwrap_or(expected.cross_zone);
+        let rewritten = cross_zone != group.attributes.cross_zone.unwrap_or(balancer.cross_zone);
+        group.drift =
+            (replaced || rewritten).then(|| Drift { replaced, health_check: should.clone(), cross_zone });
+    }
 }
 
 /// Gives target groups to the Services that a TargetGroupBinding names, where no load balancer of a Service did.

@@ -535,6 +535,7 @@ impl<'a> Reader<'a> {
             service: None,
             node_labels: BTreeMap::new(),
             targets: Vec::new(),
+            drift: None,
         });
         Ok(())
     }

@@ -85,6 +85,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// What a Service gets.
+#[derive(Clone)]
 pub(super) struct Wanted {
     pub(super) load_balancer: LoadBalancer,
     /// One for each port of the Service, in its order; none if classic.
@@ -369,6 +370,7 @@ fn target_group(
         service: Some((namespace.to_owned(), service.to_owned())),
         node_labels: annotations.pairs("target-node-labels"),
         targets: Vec::new(),
+        drift: None,
     }
 }
 

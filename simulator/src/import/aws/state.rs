@@ -318,6 +318,20 @@ pub struct TargetGroup {
     pub node_labels: BTreeMap<String, String>,
     /// Targets that the file names; empty if it names none, which says nothing.
     pub targets: Vec<Target>,
+    /// What the cloud controller manager would change at its next sync; none where it is as the annotations say, or
+    /// somebody else's.
+    pub drift: Option<Drift>,
+}
+
+/// How a target group differs from what the annotations of its Service say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// Protocol, or the health check's protocol or interval: the group is replaced.
+    pub replaced: bool,
+    /// The health check that it is to have.
+    pub health_check: HealthCheck,
+    /// Cross-zone load balancing as it is to be.
+    pub cross_zone: bool,
 }
 
 /// How targets are judged.
