@@ -231,16 +231,18 @@ fn bounds_that_change_while_they_are_frozen_are_restored() {
 
 #[test]
 fn bounds_that_the_autoscaler_has_not_read_are_too_little() {
-    // The autoscaler must believe the old bounds for more than 20 s after new pods came: a few runs in a hundred.
+    // The autoscaler must believe the old bounds for more than 20 s after new pods came: a few runs in a hundred. Nodes that
+    // pods have left in that way are also the first that it removes once their bounds are restored.
     let broken = BEGINNINGS
         .into_iter()
         .flat_map(|begins_at| (0..20).map(move |seed| (begins_at, seed)))
         .filter(|&(begins_at, seed)| {
             let story = settled_for(0, begins_at);
             let run = story.seed(seed);
-            let broken = |promise: &Promise| !promise.held && promise.name != "no_connection_dropped";
-            assert!(!run.promises.iter().any(broken), "{}", story.told(seed, &run));
-            run.verdict == Verdict::Broken
+            let lost = |promise: &Promise| matches!(promise.name, "no_connection_dropped" | "capacity_kept");
+            let others = run.promises.iter().filter(|promise| !lost(promise));
+            assert!(others.into_iter().all(|promise| promise.held), "{}", story.told(seed, &run));
+            run.promises.iter().any(|promise| promise.name == "no_connection_dropped" && !promise.held)
         });
     assert!(broken.count() > 0, "a stale autoscaler harms nobody");
 }
