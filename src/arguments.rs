@@ -140,6 +140,7 @@ Examples:
   nodeferry simulate
   nodeferry simulate --strategy recipe --explain
   nodeferry simulate --cluster examples/clinic.yaml --from blue --to green --connections 2000
+  nodeferry simulate --traffic examples/clinic-traffic.yaml
   nodeferry simulate --set nlb.registration_delay=5m --draw U --seed 7 -o json
 
 Exit codes: 0 held, 1 broken, 2 usage or input, 3 inconclusive, 4 refused";

@@ -39,22 +39,53 @@ pub struct Refusal {
 /// # Errors
 /// With the promise that the action would break. What a decision proposes on the same view is never refused.
 pub fn judge(plan: &Plan, cluster: &ClusterView, action: &Action) -> Result<(), Refusal> {
-    if matches!(action.write, Write::Lease { .. }) {
-        return Ok(());
+    judge_all(plan, cluster, std::slice::from_ref(action)).remove(0)
+}
+
+/// Judges the actions of one step, each by itself, on the same reads: one verdict for each. The reads are arranged
+/// once, which is what a judgement costs in a large cluster.
+pub fn judge_all(plan: &Plan, cluster: &ClusterView, actions: &[Action]) -> Vec<Result<(), Refusal>> {
+    let holds = cluster.lease.as_ref().is_some_and(|lease| lease.holder == plan.boot_id);
+    let free = |write: &Write| matches!(write, Write::Lease { .. });
+    let unjudged =
+        |write: &Write| plan.strategy != Strategy::SingleMove || matches!(write, Write::Journal { .. });
+    if !holds || actions.iter().all(|action| free(&action.write) || unjudged(&action.write)) {
+        let verdict = |action: &Action| {
+            if holds || free(&action.write) {
+                Ok(())
+            } else {
+                Err(refusal("lock", "the lock is somebody else's"))
+            }
+        };
+        return actions.iter().map(verdict).collect();
     }
-    if cluster.lease.as_ref().is_none_or(|lease| lease.holder != plan.boot_id) {
-        return Err(refusal("lock", "the lock is somebody else's"));
-    }
-    if plan.strategy != Strategy::SingleMove || matches!(action.write, Write::Journal { .. }) {
-        return Ok(());
-    }
-    let Some(object) = cluster.journal.as_deref() else {
-        return Err(refusal("lock", "no journal says what is being done"));
+    let read = cluster
+        .journal
+        .as_deref()
+        .ok_or_else(|| refusal("lock", "no journal says what is being done"))
+        .and_then(|object| {
+            Journal::read(object)
+                .map(|journal| (object, journal))
+                .map_err(|error| refusal("lock", error.to_string()))
+        });
+    let (object, journal) = match &read {
+        Ok((object, journal)) => (*object, journal),
+        Err(refusal) => {
+            let verdict = |action: &Action| {
+                if free(&action.write) || unjudged(&action.write) { Ok(()) } else { Err(refusal.clone()) }
+            };
+            return actions.iter().map(verdict).collect();
+        }
     };
-    let journal = Journal::read(object).map_err(|error| refusal("lock", error.to_string()))?;
     let seen_at = cluster.aws.polled_at.unwrap_or(Timestamp::MIN);
-    let situation = Situation::new(plan, cluster, &journal, object, seen_at);
-    objection(&situation, &action.write).map_or(Ok(()), Err)
+    let situation = Situation::new(plan, cluster, journal, object, seen_at);
+    let verdict = |action: &Action| {
+        if free(&action.write) || unjudged(&action.write) {
+            return Ok(());
+        }
+        objection(&situation, &action.write).map_or(Ok(()), Err)
+    };
+    actions.iter().map(verdict).collect()
 }
 
 /// What the earlier actions of a step take away. They are carried out together, and what one of them leaves enough of,

@@ -144,8 +144,9 @@ fn act(
     driven: &mut Driven,
 ) -> bool {
     let mut sent: Vec<(RequestId, bool)> = Vec::new();
-    for action in actions {
-        if let Err(refusal) = kernel::judge(plan, &observer.view, &action) {
+    let verdicts = kernel::judge_all(plan, &observer.view, &actions);
+    for (action, verdict) in actions.into_iter().zip(verdicts) {
+        if let Err(refusal) = verdict {
             let text = format!("{}: {refusal:?}", action.phase);
             if driven.refusals.last() != Some(&text) {
                 driven.refusals.push(text);
@@ -160,9 +161,11 @@ fn act(
     if sent.is_empty() {
         return false;
     }
-    while sent.iter().any(|&(id, _)| world.answer(id).is_none()) {
-        let Some(next) = world.next_event_at() else { break };
-        world.advance(next, None);
+    for &(id, _) in &sent {
+        while world.answer(id).is_none() {
+            let Some(next) = world.next_event_at() else { break };
+            world.advance(next, None);
+        }
     }
     let mut written = 0;
     let (mut progress, mut aws) = (false, false);

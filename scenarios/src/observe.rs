@@ -293,7 +293,6 @@ impl Observer {
                     });
                 }
             }
-            Seen::Job(..) => {}
         }
     }
 

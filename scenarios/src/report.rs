@@ -202,3 +202,6 @@ pub fn pods_removed(world: &World) -> Vec<PodsRemoved> {
     }
     removed
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,9 +43,9 @@ pub enum SetupError {
     /// The AWS side cannot be completed.
     #[error(transparent)]
     Aws(#[from] ImportError),
-    /// An object means nothing.
-    #[error("{0}")]
-    Build(#[from] BuildError),
+    /// An object means nothing. Boxed: results should not be as large as their rarest part.
+    #[error(transparent)]
+    Build(Box<BuildError>),
 }
 
 /// Why a traffic file is refused.
@@ -108,7 +108,8 @@ pub fn setup(
     let (state, mut assumed) = aws::complete(aws, cluster, &load_balancer_defaults(&drawn, draw))?;
     assumed.splice(0..0, cluster.notes.iter().cloned());
     let overruled = overruled(parameters, &state);
-    let world = World::new(cluster, &state, drawn, seed)?;
+    let world =
+        World::new(cluster, &state, drawn, seed).map_err(|error| SetupError::Build(Box::new(error)))?;
     Ok(Setup { world, assumed, overruled })
 }
 

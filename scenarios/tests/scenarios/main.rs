@@ -5,7 +5,6 @@ mod boundaries;
 mod cluster;
 mod configuration;
 mod determinism;
-mod explore;
 mod fidelity;
 mod measurements;
 mod promises;

@@ -137,16 +137,15 @@ impl World {
                     self.node_states[node.index()].unneeded_since = None;
                     continue;
                 }
-                let now = self.now;
-                let (since, found_by) =
-                    *self.node_states[node.index()].unneeded_since.get_or_insert((now, cause));
+                let since = *self.node_states[node.index()].unneeded_since.get_or_insert(self.now);
                 let added = self.autoscaler.added_at.map_or(0, |at| at + AFTER_ADD);
                 let due = (since + UNNEEDED).max(added);
                 if due > self.now {
                     again = again.min(due);
                 } else if victim.is_none() {
-                    // It removes what was once made unneeded; on bounds that somebody has just replaced, it is those.
-                    victim = Some((id, node, replaced_by.unwrap_or(found_by)));
+                    // On bounds that somebody has just replaced it is their doing; else that of whoever emptied the node.
+                    let relieved_by = self.node_states[node.index()].relieved_by;
+                    victim = Some((id, node, replaced_by.unwrap_or(relieved_by)));
                 }
             }
         }

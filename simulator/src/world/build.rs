@@ -294,6 +294,14 @@ impl Builder {
                     aws.subnets.iter().find(|subnet| subnet.id == *id).map(|subnet| self.zone(&subnet.zone));
                 subnets.push((id.as_str().into(), zone.unwrap_or(ZoneId(0))));
             }
+            if subnets.is_empty() {
+                // A description that names none: every one that is known.
+                subnets = aws
+                    .subnets
+                    .iter()
+                    .map(|subnet| (subnet.id.as_str().into(), self.zone(&subnet.zone)))
+                    .collect();
+            }
             let bounds =
                 scaling.map_or(Bounds { min: from.min, max: from.max, desired: from.desired }, |group| {
                     Bounds { min: group.min, max: group.max, desired: group.desired }
@@ -934,7 +942,7 @@ impl Builder {
     }
 
     fn target_groups(&mut self, aws: &AwsState) {
-        for (imported, from) in aws.target_groups.iter().enumerate() {
+        for from in &aws.target_groups {
             let Some((namespace, name)) = &from.service else { continue };
             let Some(service) = self.world.services.find(namespace, name) else { continue };
             let balancer = aws.load_balancers.iter().find(|balancer| {
@@ -981,7 +989,6 @@ impl Builder {
                     healthy_threshold: drift.health_check.healthy_threshold,
                     unhealthy_threshold: drift.health_check.unhealthy_threshold,
                 }),
-                imported: Some(imported),
                 version: 0,
                 routes: vec![Default::default(); zones.len()],
                 resolves: vec![(true, 0); zones.len()],
@@ -1031,7 +1038,6 @@ impl Builder {
             targets: Vec::new(),
             node_labels: BTreeMap::new(),
             drift: None,
-            imported: None,
             version: 0,
             routes: vec![Default::default(); zones.len()],
             resolves: vec![(true, 0); zones.len()],

@@ -402,12 +402,11 @@ impl World {
         while self.counted(id).len() < desired && !suspended(self, "Launch") {
             // The zone with the fewest, by subnet order among equals.
             let zones = self.per_zone(id);
-            let zone = self.groups[id.index()]
-                .subnets
-                .iter()
-                .map(|&(_, zone)| zone)
-                .min_by_key(|zone| zones.get(zone).map_or(0, Vec::len))
-                .expect("a group has at least one subnet");
+            let subnets = self.groups[id.index()].subnets.iter().map(|&(_, zone)| zone);
+            let Some(zone) = subnets.min_by_key(|zone| zones.get(zone).map_or(0, Vec::len)) else {
+                // A group that was imported without any subnet keeps what it has.
+                break;
+            };
             self.launch(id, zone, cause);
         }
         while self.counted(id).len() > desired && !suspended(self, "Terminate") {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::{
     Time, World,
     ids::{
-        AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, JobId, LeaseId, NodeId, PlainId, PodId,
+        AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, LeaseId, NodeId, PlainId, PodId,
         ReplicaSetId, ServiceId, StatefulSetId,
     },
     objects::{
-        DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Node, Plain, Pod,
+        DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Lease, Node, Plain, Pod,
         ReplicaSet, Service, StatefulSet,
     },
     table::Table,
@@ -25,7 +25,6 @@ pub enum Change {
     ReplicaSet(ReplicaSetId, Arc<ReplicaSet>, bool),
     StatefulSet(StatefulSetId, Arc<StatefulSet>, bool),
     DaemonSet(DaemonSetId, Arc<DaemonSet>, bool),
-    Job(JobId, Arc<Job>, bool),
     HorizontalPodAutoscaler(AutoscalerId, Arc<HorizontalPodAutoscaler>, bool),
     PodDisruptionBudget(BudgetId, Arc<DisruptionBudget>, bool),
     Service(ServiceId, Arc<Service>, bool),
@@ -134,7 +133,6 @@ changed! {
     replica_set_changed(replica_sets: ReplicaSetId) => ReplicaSet, World::after_replica_set_change;
     stateful_set_changed(stateful_sets: StatefulSetId) => StatefulSet, World::after_stateful_set_change;
     daemon_set_changed(daemon_sets: DaemonSetId) => DaemonSet, |_: &mut World, _, _| {};
-    job_changed(jobs: JobId) => Job, |_: &mut World, _, _| {};
     autoscaler_changed(autoscalers: AutoscalerId) => HorizontalPodAutoscaler, World::after_autoscaler_change;
     budget_changed(budgets: BudgetId) => PodDisruptionBudget, |_: &mut World, _, _| {};
     config_map_changed(config_maps: PlainId) => ConfigMap, |_: &mut World, _, _| {};

@@ -81,10 +81,6 @@ impl LabelSets {
             })
             .collect()
     }
-
-    pub(super) fn labels(&self, id: LabelsId) -> &StringMap {
-        &self.sets[id.index()].labels
-    }
 }
 
 impl World {

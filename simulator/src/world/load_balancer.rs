@@ -103,8 +103,6 @@ pub struct TargetGroup {
     pub node_labels: BTreeMap<String, String>,
     /// What the next sync of its controller changes, where it is not what the Service's annotations say.
     pub drift: Option<Drift>,
-    /// Its index in what was imported; `None` for the instances of a Classic Load Balancer.
-    pub(super) imported: Option<usize>,
     /// Raised with every transition.
     pub(super) version: u32,
     pub(super) routes: Vec<Route>,

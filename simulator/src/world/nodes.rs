@@ -46,8 +46,10 @@ pub(super) struct NodeState {
     pub(super) entry: EntryId,
     /// A drain by Auto Scaling is under way, until then at the latest.
     pub(super) drain: Option<Time>,
-    /// Since when the autoscaler finds it unneeded, and what made it look.
-    pub(super) unneeded_since: Option<(Time, EntryId)>,
+    /// Since when the autoscaler finds it unneeded.
+    pub(super) unneeded_since: Option<Time>,
+    /// The entry with which a pod last left it.
+    pub(super) relieved_by: EntryId,
 }
 
 impl NodeState {
@@ -67,6 +69,7 @@ impl NodeState {
             entry: super::log::START,
             drain: None,
             unneeded_since: None,
+            relieved_by: super::log::START,
         }
     }
 

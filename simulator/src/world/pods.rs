@@ -374,7 +374,9 @@ impl World {
         let entry = self.record(cause, Subject::Pod(id), What::Removed);
         self.pods.remove(id, &pod.meta.namespace, &pod.meta.name);
         if let Some(node) = pod.node {
-            self.node_states[node.index()].pods.retain(|&other| other != id);
+            let state = &mut self.node_states[node.index()];
+            state.pods.retain(|&other| other != id);
+            state.relieved_by = entry;
         }
         self.owned(pod.owner, id, false);
         self.pod_changed(id, entry);

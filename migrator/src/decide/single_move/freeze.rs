@@ -52,7 +52,12 @@ pub(crate) fn bounds(s: &Situation<'_>, group: &NodeGroup) -> Progress {
     let phase = "freeze-autoscaler";
     let set = frozen(s, group);
     let before = match s.journal.groups.get(&*group.name) {
-        Some(before) if !is_outdated(before, group.bounds, set) => before,
+        // While a change is under way, what is shown may be about to be replaced by what the record says.
+        Some(before)
+            if group.status == NodeGroupStatus::Updating || !is_outdated(before, group.bounds, set) =>
+        {
+            before
+        }
         outdated => {
             let record = GroupBefore {
                 bounds: Changed { was: group.bounds, set },
