@@ -78,8 +78,12 @@ fn allowed(s: &Situation<'_>, step: Step) -> Step {
         return Step::Act(actions);
     }
     let mut refused = None;
-    actions.retain(|action| match kernel::objection(s, &action.write) {
-        None => true,
+    let mut taken = kernel::Taken::default();
+    actions.retain(|action| match kernel::objection_beside(s, &action.write, &taken) {
+        None => {
+            taken.note(s, &action.write);
+            true
+        }
         Some(refusal) => {
             refused.get_or_insert((action.phase, refusal));
             false

@@ -88,13 +88,49 @@ pub fn judge_all(plan: &Plan, cluster: &ClusterView, actions: &[Action]) -> Vec<
     actions.iter().map(verdict).collect()
 }
 
+/// What the earlier actions of a step take away. They are carried out together, and what one of them leaves enough of,
+/// two may not.
+#[derive(Debug, Default)]
+pub(crate) struct Taken<'a> {
+    pods: Vec<&'a Pod>,
+    /// Seats of nodes that leave the load balancers.
+    seats: Vec<usize>,
+}
+
+impl<'a> Taken<'a> {
+    /// Adds what a write takes that is carried out.
+    pub(crate) fn note(&mut self, s: &Situation<'a>, write: &Write) {
+        match write {
+            Write::Patch(patch) => {
+                for change in &patch.changes {
+                    if let Some(seat) = excluded_by(s, patch, change) {
+                        self.seats.push(seat.at);
+                    }
+                    if let Some((Some(w), replicas)) = scaled_by(s, patch, change)
+                        && let Some((victims, _)) = victims(w, replicas)
+                    {
+                        self.pods.extend(victims.iter().map(|member| member.pod));
+                    }
+                }
+            }
+            Write::Evict { pod, .. } => self.pods.extend(s.cluster.pods.get(pod).map(|pod| &**pod)),
+            _ => {}
+        }
+    }
+}
+
 /// What speaks against a write.
 pub(crate) fn objection(s: &Situation<'_>, write: &Write) -> Option<Refusal> {
+    objection_beside(s, write, &Taken::default())
+}
+
+/// What speaks against a write beside others.
+pub(crate) fn objection_beside<'a>(s: &Situation<'a>, write: &Write, taken: &Taken<'a>) -> Option<Refusal> {
     match write {
-        Write::Patch(patch) => patched(s, patch),
+        Write::Patch(patch) => patched(s, patch, taken),
         Write::Evict { pod, uid } => {
             let pod = s.cluster.pods.get(pod).filter(|pod| pod.meta.uid == *uid)?;
-            evicted(s, pod)
+            evicted(s, pod, taken)
         }
         Write::DeleteNodeGroup { group } => deleted(s, group),
         Write::UpdateNodeGroupBounds { group, bounds } => shrunk(s, group, *bounds),
@@ -109,37 +145,73 @@ pub(crate) fn objection(s: &Situation<'_>, write: &Write) -> Option<Refusal> {
     }
 }
 
-fn patched(s: &Situation<'_>, patch: &Patch) -> Option<Refusal> {
-    patch.changes.iter().find_map(|change| match change {
-        Change::Label(key, Some(value)) if key == EXCLUDE && value != "false" => {
-            let at = seat_of(&s.seats, &patch.object.name)?;
-            excluded(s, &s.seats[at])
+fn patched<'a>(s: &Situation<'a>, patch: &Patch, taken: &Taken<'a>) -> Option<Refusal> {
+    patch.changes.iter().find_map(|change| {
+        if let Some(seat) = excluded_by(s, patch, change) {
+            return excluded(s, seat, taken);
         }
-        Change::Replicas(replicas) => {
-            let w = s.workloads.iter().find(|w| w.deployment.meta.name == patch.object);
-            scaled(s, w, patch, *replicas)
-        }
-        Change::ReplicaBounds { max, .. } => {
-            let w = s.workloads.iter().find(|w| w.autoscaler.is_some_and(|a| a.meta.name == patch.object));
-            match w {
-                None => None,
-                Some(_) => scaled(s, w, patch, *max),
-            }
-        }
-        _ => None,
+        let (w, replicas) = scaled_by(s, patch, change)?;
+        scaled(s, w, patch, replicas, taken)
     })
 }
 
+/// The node that a change takes out of the load balancers.
+fn excluded_by<'s, 'a>(s: &'s Situation<'a>, patch: &Patch, change: &Change) -> Option<&'s Seat<'a>> {
+    let Change::Label(key, Some(value)) = change else { return None };
+    if key != EXCLUDE || value == "false" {
+        return None;
+    }
+    seat_of(&s.seats, &patch.object.name).map(|at| &s.seats[at])
+}
+
+/// The workload whose scale a change sets, where it is one of ours, and the scale. Bounds of an autoscaler that scales
+/// none of ours scale nothing.
+fn scaled_by<'s, 'a>(
+    s: &'s Situation<'a>,
+    patch: &Patch,
+    change: &Change,
+) -> Option<(Option<&'s Workload<'a>>, u32)> {
+    let mut workloads = s.workloads.iter();
+    match change {
+        Change::Replicas(replicas) => {
+            Some((workloads.find(|w| w.deployment.meta.name == patch.object), *replicas))
+        }
+        Change::ReplicaBounds { max, .. } => {
+            let w = workloads.find(|w| w.autoscaler.is_some_and(|a| a.meta.name == patch.object))?;
+            Some((Some(w), *max))
+        }
+        _ => None,
+    }
+}
+
 /// A node that leaves the load balancers takes its local pods' endpoints with it.
-fn excluded(s: &Situation<'_>, seat: &Seat<'_>) -> Option<Refusal> {
+fn excluded<'a>(s: &Situation<'a>, seat: &Seat<'a>, taken: &Taken<'a>) -> Option<Refusal> {
     if is_excluded(seat.node) {
         return None;
     }
-    below_floor(s, &[], Some(seat))
+    below_floor(s, taken, &Taken { pods: Vec::new(), seats: vec![seat.at] })
+}
+
+/// The pods that a scale-back removes, and those that stay; `None` where it removes none.
+fn victims<'s, 'a>(w: &'s Workload<'a>, replicas: u32) -> Option<(Vec<&'s Member<'a>>, Vec<&'s Member<'a>>)> {
+    let active = u32::try_from(w.pods.len()).unwrap_or(u32::MAX);
+    if replicas >= active.max(w.deployment.replicas) {
+        return None;
+    }
+    let mut order: Vec<&Member<'_>> = w.pods.iter().collect();
+    order.sort_by_key(|member| rank(member));
+    let rest = order.split_off(active.saturating_sub(replicas) as usize);
+    Some((order, rest))
 }
 
 /// A scale-back takes pods that must be certain, released, and not needed.
-fn scaled(s: &Situation<'_>, w: Option<&Workload<'_>>, patch: &Patch, replicas: u32) -> Option<Refusal> {
+fn scaled<'a>(
+    s: &Situation<'a>,
+    w: Option<&Workload<'a>>,
+    patch: &Patch,
+    replicas: u32,
+    taken: &Taken<'a>,
+) -> Option<Refusal> {
     let Some(w) = w else {
         return Some(refusal("capacity_kept", format!("{} has nothing to do with it", shown(&patch.object))));
     };
@@ -147,17 +219,11 @@ fn scaled(s: &Situation<'_>, w: Option<&Workload<'_>>, patch: &Patch, replicas: 
         // Its autoscaler would undo it; nothing is removed by our hand.
         return None;
     }
-    let active = u32::try_from(w.pods.len()).unwrap_or(u32::MAX);
-    if replicas >= active.max(w.deployment.replicas) {
-        return None;
-    }
+    let (victims, rest) = victims(w, replicas)?;
     if !w.is_converged() {
         let why = format!("{} is still being scaled", shown(&w.deployment.meta.name));
         return Some(refusal("no_connection_dropped", why));
     }
-    let mut order: Vec<&Member<'_>> = w.pods.iter().collect();
-    order.sort_by_key(|member| rank(member));
-    let (victims, rest) = order.split_at((active - replicas) as usize);
     if let (Some(last), Some(next)) = (victims.last(), rest.first())
         && rank(last) == rank(next)
     {
@@ -167,17 +233,22 @@ fn scaled(s: &Situation<'_>, w: Option<&Workload<'_>>, patch: &Patch, replicas: 
     let released = |member: &&&Member<'_>| {
         s.seat(member).is_some_and(|seat| seat.side == Side::Leaving && s.is_released(seat))
     };
-    let unreleased = victims.iter().find(|member| !released(member) && !s.resets_nobody(member, victims));
+    let unreleased = victims.iter().find(|member| !released(member) && !s.resets_nobody(member, &victims));
     if let Some(member) = unreleased {
         let why = format!("the node of {} is not released", shown(&member.pod.meta.name));
         return Some(refusal("no_connection_dropped", why));
     }
-    let gone: Vec<&Pod> = victims.iter().map(|member| member.pod).collect();
-    over_budget(s, &gone).or_else(|| below_floor(s, &gone, None))
+    let pods = victims.iter().map(|member| member.pod).collect();
+    missed(s, taken, Taken { pods, seats: Vec::new() })
+}
+
+/// Who would miss these pods: a budget, or a Service.
+fn missed<'a>(s: &Situation<'a>, taken: &Taken<'a>, going: Taken<'a>) -> Option<Refusal> {
+    over_budget(s, &taken.pods, &going.pods).or_else(|| below_floor(s, taken, &going))
 }
 
 /// An eviction takes one pod from a released node.
-fn evicted(s: &Situation<'_>, pod: &Pod) -> Option<Refusal> {
+fn evicted<'a>(s: &Situation<'a>, pod: &'a Pod, taken: &Taken<'a>) -> Option<Refusal> {
     let seat = pod.node.as_deref().and_then(|node| seat_of(&s.seats, node)).map(|at| &s.seats[at])?;
     let released = s.is_released(seat) || s.keeps_port_good(seat, pod);
     if seat.side != Side::Leaving || !released {
@@ -196,7 +267,7 @@ fn evicted(s: &Situation<'_>, pod: &Pod) -> Option<Refusal> {
         let why = format!("budget {} allows no disruption now", shown(&closed.meta.name));
         return Some(refusal("budgets_respected", why));
     }
-    over_budget(s, &[pod]).or_else(|| below_floor(s, &[pod], None))
+    missed(s, taken, Taken { pods: vec![pod], seats: Vec::new() })
 }
 
 /// Only a quiet, empty group is deleted.
@@ -238,18 +309,19 @@ fn rank(member: &Member<'_>) -> (bool, bool, i32) {
 }
 
 /// The first budget that these removals would break at the original scale.
-fn over_budget(s: &Situation<'_>, gone: &[&Pod]) -> Option<Refusal> {
+fn over_budget(s: &Situation<'_>, taken: &[&Pod], going: &[&Pod]) -> Option<Refusal> {
     s.cluster.disruption_budgets.values().find_map(|budget| {
         let covers = |pod: &Pod| {
             pod.meta.name.namespace == budget.meta.name.namespace
                 && selects(&budget.selector, &pod.meta.labels)
         };
-        let removed = gone.iter().filter(|pod| pod.is_ready() && covers(pod)).count();
-        if removed == 0 {
+        let removed = |pods: &[&Pod]| pods.iter().filter(|pod| pod.is_ready() && covers(pod)).count();
+        if removed(going) == 0 {
             return None;
         }
+        let removed = removed(taken) + removed(going);
         let covered = || s.cluster.pods.values().filter(|pod| pod.is_active() && covers(pod));
-        let healthy = covered().filter(|pod| pod.is_ready()).count() - removed;
+        let healthy = covered().filter(|pod| pod.is_ready()).count().saturating_sub(removed);
         let desired = budget::desired_healthy(budget, original_scale(s, covered().map(|pod| &**pod)));
         (healthy < desired as usize).then(|| {
             let why =
@@ -297,16 +369,18 @@ fn deployment_scale(s: &Situation<'_>, sibling: &ObjectName, name: &Arc<str>) ->
 }
 
 /// The first load-balanced Service that would fall below its floor, or further below it.
-fn below_floor(s: &Situation<'_>, gone: &[&Pod], excluded: Option<&Seat<'_>>) -> Option<Refusal> {
+fn below_floor<'a>(s: &Situation<'a>, taken: &Taken<'a>, going: &Taken<'a>) -> Option<Refusal> {
+    let both =
+        Taken { pods: [&*taken.pods, &*going.pods].concat(), seats: [&*taken.seats, &*going.seats].concat() };
     s.balanced.iter().find_map(|b| {
         let planned = b.planned.filter(|planned| !planned.gap)?;
-        let takes_part =
-            gone.iter().any(|pod| serves(b, pod)) || excluded.is_some_and(|seat| reaches(b, seat));
+        let takes_part = going.pods.iter().any(|pod| serves(b, pod))
+            || going.seats.iter().any(|&at| reaches(b, &s.seats[at]));
         if !takes_part {
             return None;
         }
         let floor = planned.floor.min(wanted_by_others(s, b));
-        let (before, after) = (reachable(s, b, &[], None), reachable(s, b, gone, excluded));
+        let (before, after) = (reachable(s, b, taken), reachable(s, b, &both));
         (after < floor && after < before).then(|| {
             let why =
                 format!("{} would have {after} reachable endpoints, floor {floor}", shown(&planned.name));
@@ -334,11 +408,11 @@ fn reaches(b: &Balanced<'_>, seat: &Seat<'_>) -> bool {
 
 /// Endpoints that a Service's path reaches: Ready pods; behind a Local Service those on nodes in service, and with ip
 /// targets those in service themselves. Under the Cluster policy any node in service reaches all.
-fn reachable(s: &Situation<'_>, b: &Balanced<'_>, gone: &[&Pod], excluded: Option<&Seat<'_>>) -> u32 {
+fn reachable(s: &Situation<'_>, b: &Balanced<'_>, taken: &Taken<'_>) -> u32 {
     let in_service = |pod: &Pod| {
         let Some(at) = pod.node.as_deref().and_then(|node| seat_of(&s.seats, node)) else { return false };
         let seat = &s.seats[at];
-        let takes_flows = !is_excluded(seat.node) && excluded.is_none_or(|other| other.at != seat.at);
+        let takes_flows = !is_excluded(seat.node) && !taken.seats.contains(&seat.at);
         b.groups.iter().all(|group| {
             let of_node = group.ip_targets || takes_flows;
             of_node && (s.is_target(group, seat, pod, TargetState::Healthy))
@@ -348,7 +422,7 @@ fn reachable(s: &Situation<'_>, b: &Balanced<'_>, gone: &[&Pod], excluded: Optio
     let pods = s.cluster.pods.values().filter(|pod| {
         pod.is_ready()
             && serves(b, pod)
-            && gone.iter().all(|other| other.meta.uid != pod.meta.uid)
+            && taken.pods.iter().all(|other| other.meta.uid != pod.meta.uid)
             && (everywhere || in_service(pod))
     });
     u32::try_from(pods.count()).unwrap_or(u32::MAX)

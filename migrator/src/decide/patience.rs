@@ -1,7 +1,7 @@
 //! When to give up: a wait for evidence that has seen the same thing for longer than the plan's patience.
 //!
 //! Waits that time ends are not counted, nor is a pod's own goodbye: its grace period is added. The journal holds one
-//! mark {phase, what was seen}, renewed when the phase changes, and otherwise only when patience would run out and
+//! mark {phase, what was seen, what is waited for}, renewed when the phase changes, and otherwise only when patience would run out and
 //! something did change: a phase that makes progress costs one write per patience, not one per change.
 
 use crate::{
@@ -31,7 +31,7 @@ fn waited(s: &Situation<'_>, mut wait: Wait) -> Step {
     if s.now < until {
         wait.until = Some(until);
         Step::Wait(wait)
-    } else if mark.objects.get(1) != Some(&reason.seen) {
+    } else if mark.objects.get(1..) != Some(&[reason.seen.clone(), reason.what.clone()]) {
         noted(s, &wait)
     } else {
         let text = format!(
@@ -47,7 +47,8 @@ fn waited(s: &Situation<'_>, mut wait: Wait) -> Step {
 }
 
 fn noted(s: &Situation<'_>, wait: &Wait) -> Step {
-    let mark = s.fresh_mark(vec![wait.for_what.phase.to_owned(), wait.for_what.seen.clone()]);
+    let reason = &wait.for_what;
+    let mark = s.fresh_mark(vec![reason.phase.to_owned(), reason.seen.clone(), reason.what.clone()]);
     s.journal(wait.for_what.phase, |journal| {
         journal.marks.insert(Journal::PROGRESS.to_owned(), mark);
     })

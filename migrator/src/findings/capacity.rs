@@ -53,13 +53,7 @@ impl Item<'_> {
 fn items<'a>(survey: &Survey<'a>) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     for workload in &survey.workloads {
-        // With cross-zone off, targets that are pods, or nodes with pods, are replaced in their own zone.
-        let zonal = workload.surged()
-            && survey.services_of(workload.namespace(), workload.labels()).any(|service| {
-                survey
-                    .target_groups_of(service)
-                    .any(|group| !group.classic && !group.cross_zone && (group.ip_targets || service.local))
-            });
+        let zonal = survey.is_zonal(workload);
         for pod in &workload.old_pods {
             let namespace = &pod.meta.name.namespace;
             let claims = pod.spec.volume_claims.iter().filter_map(|name| {

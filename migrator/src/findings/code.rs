@@ -130,7 +130,7 @@ codes! {
         "While it moves, targets are changed late: a new leader starts when the old one's lease has run out.";
     DaemonSetServesToTheEnd "NF218" Blocking "a DaemonSet gets new connections until its node is deleted"
         "Its pods are not moved and their readiness does not change, so connections that arrive last are cut by the deletion.";
-    StatefulSetAloneInZone "NF219" Blocking "a StatefulSet's pod is its zone's only target"
+    StatefulSetAloneInZone "NF219" Blocking "a StatefulSet's pod is its zone's only target, or may become it"
         "Its replacement follows the eviction. With cross-zone load balancing off, the zone has no target in between, and clients that know its address are refused.";
     StatefulSetSharesNode "NF220" Information "a node has several pods of a StatefulSet behind a load balancer"
         "With externalTrafficPolicy Local a node leaves the load balancer with all its pods, and a StatefulSet can miss one only: all but the last move while the node still serves, one after the other.";
@@ -157,6 +157,8 @@ codes! {
         "Its node selector or tolerations do not fit them; with the old nodes it disappears.";
     ServingDaemonSetStaysBehind "NF310" Blocking "a DaemonSet behind a load balancer does not run on the new nodes"
         "No new node would ever serve its Service.";
+    NotSteered "NF311" Blocking "new pods cannot be kept in the zones where they are needed"
+        "With cross-zone load balancing off, every zone needs a new pod before the old ones leave. Other zones are cordoned meanwhile, and old nodes tainted; a workload that tolerates every taint ignores both.";
 
     NotConverged "NF401" Blocking "a rollout is in progress"
         "How many pods the workload wants cannot be told during a rollout, and a paused one does not end by itself.";

@@ -214,17 +214,44 @@ fn alone(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup) {
         targets.entry(zone).or_default().insert(target, pod);
     }
     for (zone, targets) in targets {
-        let mut targets = targets.into_iter();
-        let (Some((target, pod)), None) = (targets.next(), targets.next()) else { continue };
-        let owner = pod.owner.as_ref().filter(|owner| owner.kind == OwnerKind::StatefulSet);
-        if let Some(owner) = owner.filter(|_| survey.on_old_node(pod)) {
-            let (service, object) = (service_object(&group.service), object_of(pod, &owner.name));
-            let reason = format!("{target} is the only target of {service} in zone {zone}");
-            let fix =
-                "turn cross-zone load balancing on, or run two of its pods in the zone, on different nodes";
-            report.add(Code::StatefulSetAloneInZone, object, reason, fix);
-        }
+        let is_moved = |pod: &&Pod| is_stateful(pod) && survey.on_old_node(pod);
+        let Some((target, pod)) = targets.iter().next().map(|(target, pod)| (*target, *pod)) else {
+            continue;
+        };
+        let Some(owner) = pod.owner.as_ref().filter(|_| targets.values().all(is_moved)) else { continue };
+        let (service, object) = (service_object(&group.service), object_of(pod, &owner.name));
+        let reason = if targets.len() == 1 {
+            format!("{target} is the only target of {service} in zone {zone}")
+        } else if targets.values().any(|pod| may_leave_zone(survey, pod, zone)) {
+            let count = targets.len();
+            format!(
+                "the {count} targets of {service} in zone {zone} may be replaced in another zone, so that one is left"
+            )
+        } else {
+            continue;
+        };
+        let fix = "turn cross-zone load balancing on, or run two of its pods in the zone, on different nodes, with \
+                   volumes or a node selector that keep them there";
+        report.add(Code::StatefulSetAloneInZone, object, reason, fix);
     }
+}
+
+fn is_stateful(pod: &Pod) -> bool {
+    pod.owner.as_ref().is_some_and(|owner| owner.kind == OwnerKind::StatefulSet)
+}
+
+/// Whether the pod that replaces this one may be placed outside its zone.
+fn may_leave_zone(survey: &Survey<'_>, pod: &Pod, zone: &str) -> bool {
+    let namespace = &pod.meta.name.namespace;
+    let claims = pod.spec.volume_claims.iter().filter_map(|claim| {
+        let name = ObjectName { namespace: namespace.clone(), name: claim.clone() };
+        survey.cluster.volume_claims.get(&name)
+    });
+    let kept = claims
+        .filter(|claim| !claim.zones.is_empty())
+        .any(|claim| claim.zones.iter().all(|it| **it == *zone));
+    let mut places = survey.places.iter().filter(|place| place.admits(&pod.spec));
+    !kept && places.any(|place| place.likely_zone.as_deref().is_some_and(|other| other != zone))
 }
 
 /// Nodes with several pods of a StatefulSet behind a Local Service: excluding such a node at once would take more

@@ -24,7 +24,7 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
         } else {
             nowhere(survey, report, workload);
         }
-        comes_back(report, workload);
+        comes_back(survey, report, workload);
     }
     labels_not_cloned(survey, report);
     for set in survey.cluster.daemon_sets.values() {
@@ -97,13 +97,18 @@ fn apart(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'_>) {
 }
 
 /// Old nodes are kept free by a taint alone; a toleration without a key ignores it.
-fn comes_back(report: &mut Report, workload: &Workload<'_>) {
+fn comes_back(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'_>) {
     let recreated = !matches!(workload.controller, Controller::Nobody);
     if !recreated || !selector::tolerates_anything(&workload.spec().tolerations) {
         return;
     }
-    let code = if workload.surged() { Code::MayLandOnOldNode } else { Code::ComesBack };
-    let reason = "it has a toleration without a key, which ignores the taint of the old nodes".to_owned();
+    let code = match (workload.surged(), survey.is_zonal(workload)) {
+        (false, _) => Code::ComesBack,
+        (true, true) => Code::NotSteered,
+        (true, false) => Code::MayLandOnOldNode,
+    };
+    let what = if code == Code::NotSteered { "cordons and the taint" } else { "the taint" };
+    let reason = format!("it has a toleration without a key, which ignores {what} of the old nodes");
     report.add(code, workload.object.clone(), reason, "name the taints that it tolerates");
 }
 

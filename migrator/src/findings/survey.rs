@@ -451,6 +451,16 @@ impl<'a> Survey<'a> {
         })
     }
 
+    /// Whether a surged workload's pods are needed in the zones of the old ones: with cross-zone off, load balancer
+    /// nodes reach targets of their own zone only, and those are pods, or nodes with pods.
+    pub(super) fn is_zonal(&self, workload: &Workload<'_>) -> bool {
+        let zonal = |service: &Service| {
+            self.target_groups_of(service)
+                .any(|group| !group.classic && !group.cross_zone && (group.ip_targets || service.local))
+        };
+        workload.surged() && self.services_of(workload.namespace(), workload.labels()).any(zonal)
+    }
+
     /// Target groups of a Service.
     pub(super) fn target_groups_of(&self, service: &Service) -> impl Iterator<Item = &'a TargetGroup> {
         let groups = self.cluster.aws.target_groups.values().map(|group| &**group);

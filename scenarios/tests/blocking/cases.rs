@@ -106,6 +106,12 @@ pub(crate) const CASES: &[Case] = &[
     case(Code::StatefulSetAloneInZone, DROPPED, || {
         blue_in(&["a", "b"]).service(local("web")).workload(stateful_set("web", &["blue-0", "blue-1"]))
     }),
+    case(Code::StatefulSetAloneInZone, DROPPED, || {
+        // Four in zone b, replaced in the others first, until one is left there.
+        blue_in(&["b", "a", "c"])
+            .service(by_address("web"))
+            .workload(stateful_set("web", &["blue-0", "blue-0", "blue-0", "blue-0"]).grace(420))
+    }),
     case(Code::FewerDaemonSetPods, FINISHES, || {
         blue_in(&["a", "a"])
             .service(local("web"))
@@ -167,6 +173,12 @@ pub(crate) const CASES: &[Case] = &[
                 daemon_set("web", &["blue-0"]).pod(json!({ "nodeSelector": { "example.com/edge": "yes" } })),
             )
             .node("blue-0", edge)
+    }),
+    case(Code::NotSteered, FINISHES, || {
+        blue_in(&["a", "b", "c"]).service(local("web")).workload(
+            deployment("web", &["blue-0", "blue-1"])
+                .pod(json!({ "tolerations": [{ "operator": "Exists" }] })),
+        )
     }),
     case(Code::NotConverged, FINISHES, || {
         blue_in(&["a", "b"])

@@ -355,10 +355,22 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
     ),
     (
         MayLandOnOldNode,
-        |given| given.specs(|spec| spec.tolerations = vec![blanket()]),
         |given| {
+            given.target_group(|group| group.cross_zone = true);
+            given.specs(|spec| spec.tolerations = vec![blanket()]);
+        },
+        |given| {
+            given.target_group(|group| group.cross_zone = true);
             let named = core::Toleration { key: Some("example.com/other".to_owned()), ..blanket() };
             given.specs(|spec| spec.tolerations = vec![named.clone()]);
+        },
+    ),
+    (
+        NotSteered,
+        |given| given.specs(|spec| spec.tolerations = vec![blanket()]),
+        |given| {
+            given.target_group(|group| group.cross_zone = true);
+            given.specs(|spec| spec.tolerations = vec![blanket()]);
         },
     ),
     (

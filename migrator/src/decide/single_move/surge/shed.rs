@@ -62,11 +62,14 @@ pub(crate) fn all_done(s: &Situation<'_>) -> Progress {
 pub(crate) fn designated<'s, 'a>(s: &'s Situation<'a>) -> Vec<&'s Seat<'a>> {
     let mut seats: Vec<&Seat<'_>> = Vec::new();
     for w in s.workloads.iter().filter(|w| w.by_eviction.is_none() && surplus(w) > 0 && w.is_converged()) {
-        let short = surplus(w).saturating_sub(victims(s, w).len());
+        let chosen = victims(s, w);
+        // Chosen because its node is out: that stays out until it is gone, or another would be chosen.
+        seats.extend(chosen.iter().filter_map(|m| s.seat(m)).filter(|seat| is_excluded(seat.node)));
+        let short = surplus(w).saturating_sub(chosen.len());
         // One that is already excluded goes on; otherwise one whose zone can spare it, the first by name.
         let mut rest: Vec<(bool, bool, &Seat<'_>)> = w
             .moved()
-            .filter(|m| !s.resets_nobody(m, &[]))
+            .filter(|m| !s.resets_nobody(m, &[]) && !bares_zone(s, w, m, &[], 0))
             .filter_map(|m| Some((m, s.seat(m)?)))
             .map(|(m, seat)| (!is_excluded(seat.node), bares_zone(s, w, m, &[], 1), seat))
             .collect();

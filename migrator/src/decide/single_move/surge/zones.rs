@@ -19,7 +19,7 @@ use super::surging;
 /// Whether every replacement that needs a zone has it, and nothing is cordoned any more.
 pub(super) fn placed(s: &Situation<'_>, system: bool) -> Progress {
     let needy: Vec<&Workload<'_>> = surging(s, system).filter(|w| is_zonal(s, w)).collect();
-    let Some((zone, lacking)) = first_gap(s, &needy) else {
+    let Some((zone, lacking)) = next_apart(s, &needy).or_else(|| first_gap(s, &needy)) else {
         // A system tier that needs nothing more leaves the cordons alone: they are the user tier's by now.
         let theirs = system && super::is_settled(s, system);
         return if theirs { ControlFlow::Continue(()) } else { uncordoned(s) };
@@ -53,6 +53,40 @@ pub(super) fn pods_in(s: &Situation<'_>, w: &Workload<'_>, zone: &str, leaving: 
     u32::try_from(here.count()).unwrap_or(u32::MAX)
 }
 
+/// For a workload whose pods a hard rule keeps apart: the zone of its next pod, while a zone lacks one. One pod at a time,
+/// where there are fewest, because a spread over zones lets no zone run ahead.
+fn next_apart<'s, 'a>(
+    s: &'s Situation<'a>,
+    needy: &[&'s Workload<'a>],
+) -> Option<(&'a str, Vec<(&'s Workload<'a>, u32)>)> {
+    needy.iter().filter(|w| keeps_apart(w)).find_map(|w| {
+        let all = |zone: &&str| pods_in(s, w, zone, true) + pods_in(s, w, zone, false);
+        let zones = zones(s);
+        let is_lacking = zones.iter().any(|zone| lacks(s, w, zone) > 0);
+        let emptiest = zones.iter().min_by_key(|zone| (all(zone), lacks(s, w, zone) == 0, **zone))?;
+        is_lacking.then(|| (*emptiest, vec![(*w, 1)]))
+    })
+}
+
+/// Whether a hard rule keeps a workload's pods off nodes or zones that have one already: then a zone may not have room
+/// for as many new pods as old ones, and one is what its load balancer nodes need.
+fn keeps_apart(w: &Workload<'_>) -> bool {
+    let spec = &w.deployment.template.kubernetes;
+    let affinity = spec.affinity.as_ref().and_then(|affinity| affinity.pod_anti_affinity.as_ref());
+    let anti = affinity.and_then(|it| it.required_during_scheduling_ignored_during_execution.as_ref());
+    let mut constraints = spec.topology_spread_constraints.iter().flatten();
+    let mut ports = spec.containers.iter().flat_map(|container| container.ports.iter().flatten());
+    anti.is_some_and(|terms| !terms.is_empty())
+        || constraints.any(|constraint| constraint.when_unsatisfiable == "DoNotSchedule")
+        || ports.any(|port| port.host_port.is_some())
+        || spec.host_network == Some(true)
+}
+
+/// Zones that have arriving nodes, by name.
+fn zones<'a>(s: &Situation<'a>) -> BTreeSet<&'a str> {
+    s.side(Side::Arriving).filter_map(|seat| seat.node.zone.as_deref()).collect()
+}
+
 /// The first zone, by name, that has arriving nodes and fewer new pods than old ones; with what each workload lacks
 /// there.
 fn first_gap<'s, 'a>(
@@ -62,10 +96,10 @@ fn first_gap<'s, 'a>(
     if needy.is_empty() {
         return None;
     }
-    let zones: BTreeSet<&str> = s.side(Side::Arriving).filter_map(|seat| seat.node.zone.as_deref()).collect();
-    zones.into_iter().find_map(|zone| {
+    zones(s).into_iter().find_map(|zone| {
+        let others = needy.iter().filter(|w| !keeps_apart(w));
         let lacking: Vec<_> =
-            needy.iter().map(|w| (*w, lacks(s, w, zone))).filter(|(_, lacks)| *lacks > 0).collect();
+            others.map(|w| (*w, lacks(s, w, zone))).filter(|(_, lacks)| *lacks > 0).collect();
         (!lacking.is_empty()).then_some((zone, lacking))
     })
 }
@@ -74,7 +108,8 @@ fn first_gap<'s, 'a>(
 /// not there at that moment, is made up for, and the one too many is shed; but only for so long, because a node of
 /// another group may take it, and would take the next one too.
 fn lacks(s: &Situation<'_>, w: &Workload<'_>, zone: &str) -> u32 {
-    let gap = pods_in(s, w, zone, true).saturating_sub(pods_in(s, w, zone, false));
+    let (old, new) = (pods_in(s, w, zone, true), pods_in(s, w, zone, false));
+    let gap = if keeps_apart(w) { u32::from(old > 0 && new == 0) } else { old.saturating_sub(new) };
     // While one is being scheduled it counts as room, so that its zone stays the one being filled.
     let room = super::wanted(w).saturating_sub(w.asked()) + unplaced(w);
     if gap == 0 || room > 0 {
