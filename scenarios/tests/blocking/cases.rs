@@ -108,7 +108,7 @@ pub(crate) const CASES: &[Case] = &[
     }),
     case(Code::StatefulSetAloneInZone, DROPPED, || {
         // Four in zone b, replaced in the others first, until one is left there.
-        blue_in(&["b", "a", "c"])
+        blue_in(&["b", "a", "c", "a", "b", "c"])
             .service(by_address("web"))
             .workload(stateful_set("web", &["blue-0", "blue-0", "blue-0", "blue-0"]).grace(420))
     }),

@@ -40,6 +40,11 @@ fn holds_or_refuses(story: &Story, seed: u64) -> bool {
 }
 
 #[test]
+fn whatever_is_uncertain_it_holds() {
+    boutique(&online_boutique()).drawn().holds(0..100);
+}
+
+#[test]
 fn every_idle_timeout_holds() {
     // The clients' messages are at most 45 s apart, below the shortest timeout that a listener can have.
     let exported = online_boutique();
