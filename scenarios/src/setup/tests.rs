@@ -79,7 +79,7 @@ fn traffic_files_are_refused_with_their_place() {
     check_refusal(b"- service: [\n", "traffic.yaml:");
     check_refusal(b"- service: a/b\n  clients: -1\n", "traffic.yaml:2:12: ");
     check_refusal(b"- service: a/b\n  colour: red\n", "traffic.yaml:2:3: ");
-    check_refusal(b"- service: a/b\n  clients: 1\n", "traffic.yaml:1:3: ");
+    check_refusal(b"- service: a/b\n  clients: 1\n", "traffic.yaml:2:3: ");
     check_refusal(b"a: 1\n\xff", "traffic.yaml:2: is not UTF-8 text");
     let swapped = b"- service: a/b\n  clients: 1\n  lifetime: { shortest: 2s, longest: 1s }\n";
     check_refusal(swapped, "traffic.yaml: entry 1 (a/b): lifetime");

@@ -95,7 +95,7 @@ fn every(check: fn(&Case) -> Result<String, String>) {
     for (case, result) in CASES.iter().zip(results) {
         let code = case.code;
         match result {
-            Ok(seen) => println!("{code} {seen}"),
+            Ok(_) => {}
             Err(why) => writeln!(failures, "{code} ({}): {why}\n", code.title()).expect("a String takes it"),
         }
     }
