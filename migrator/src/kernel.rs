@@ -42,8 +42,8 @@ pub fn judge(plan: &Plan, cluster: &ClusterView, action: &Action) -> Result<(), 
     judge_all(plan, cluster, std::slice::from_ref(action)).remove(0)
 }
 
-/// Judges the actions of one step, each by itself, on the same reads: one verdict for each. The reads are arranged
-/// once, which is what a judgement costs in a large cluster.
+/// Judges the actions of one step on the same reads, each beside those before it that may be carried out: one verdict
+/// for each. The reads are arranged once, which is what a judgement costs in a large cluster.
 pub fn judge_all(plan: &Plan, cluster: &ClusterView, actions: &[Action]) -> Vec<Result<(), Refusal>> {
     let holds = cluster.lease.as_ref().is_some_and(|lease| lease.holder == plan.boot_id);
     let free = |write: &Write| matches!(write, Write::Lease { .. });
@@ -79,11 +79,18 @@ pub fn judge_all(plan: &Plan, cluster: &ClusterView, actions: &[Action]) -> Vec<
     };
     let seen_at = cluster.aws.polled_at.unwrap_or(Timestamp::MIN);
     let situation = Situation::new(plan, cluster, journal, object, seen_at);
+    let mut taken = Taken::default();
     let verdict = |action: &Action| {
         if free(&action.write) || unjudged(&action.write) {
             return Ok(());
         }
-        objection(&situation, &action.write).map_or(Ok(()), Err)
+        match objection_beside(&situation, &action.write, &taken) {
+            Some(refusal) => Err(refusal),
+            None => {
+                taken.note(&situation, &action.write);
+                Ok(())
+            }
+        }
     };
     actions.iter().map(verdict).collect()
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use migrator::{
-    action::{self, Action, Answer, Outcome, Poll, Reason, Step, Write},
+    action::{self, Action, Outcome, Poll, Reason, Step, Write},
     decide::decide,
     kernel, names,
     plan::Plan,
@@ -342,17 +342,6 @@ fn request(write: Write) -> (Request, bool) {
         Write::DeleteNodeGroup { group } => aws(Request::DeleteNodeGroup(group)),
         Write::SuspendProcesses { group, processes } => aws(Request::SuspendProcesses(group, processes)),
         Write::ResumeProcesses { group, processes } => aws(Request::ResumeProcesses(group, processes)),
-    }
-}
-
-/// What the world's answer is in the migrator's words.
-pub fn answer(answer: &requests::Answer) -> Answer {
-    match answer {
-        requests::Answer::Done(version) => Answer::Done(*version),
-        requests::Answer::Conflict => Answer::Conflict,
-        requests::Answer::NotFound => Answer::NotFound,
-        requests::Answer::RetryLater(after) => Answer::RetryLater(Duration::from_millis(*after)),
-        requests::Answer::Refused(text) => Answer::Refused(text.clone()),
     }
 }
 

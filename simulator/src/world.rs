@@ -40,9 +40,6 @@ mod table;
 mod tell;
 mod workloads;
 
-#[cfg(test)]
-mod tests;
-
 pub use build::BuildError;
 pub use build::Claim;
 pub use cloud::{Bounds, Group, GroupDeletion, GroupStatus, Instance, InstanceState};

@@ -1,4 +1,4 @@
-use super::judge;
+use super::{judge, judge_all};
 use crate::{
     action::{Action, Change, Kind, Patch, Step, Write},
     decide::{
@@ -87,6 +87,25 @@ fn old_nodes_leave_only_when_new_ones_reach_as_many_endpoints() {
     fake.poll();
     check(&plan, &fake.view, exclude(&fake.view, "blue-0"), None);
     check(&plan, &fake.view, exclude(&fake.view, "green-0"), None);
+}
+
+#[test]
+fn what_each_action_leaves_enough_of_all_together_do_not() {
+    let (mut fake, plan) = after("admit");
+    (0..14).for_each(|_| fake.tick());
+    fake.poll();
+    // Four nodes reach an endpoint each, and two must stay: any one may leave, any two, but not three.
+    let leave = |nodes: &[&str]| -> Vec<Option<&'static str>> {
+        let exclusion = |node: &&str| Action { phase: "test", write: exclude(&fake.view, node) };
+        let actions: Vec<Action> = nodes.iter().map(exclusion).collect();
+        judge_all(&plan, &fake.view, &actions)
+            .into_iter()
+            .map(|verdict| verdict.err().map(|it| it.promise))
+            .collect()
+    };
+    assert_eq!(leave(&["green-0"]), [None]);
+    assert_eq!(leave(&["blue-0", "blue-1"]), [None, None]);
+    assert_eq!(leave(&["blue-0", "blue-1", "green-0"]), [None, None, Some("capacity_kept")]);
 }
 
 #[test]
