@@ -260,9 +260,7 @@ fn planned_service(request: &Request, cluster: &ClusterView, service: &Service) 
         .chain(pods().map(|pod| pod.spec.grace_period))
         .min()
         .unwrap_or_default();
-    // An ip target must serve on while load balancer nodes still send it new flows: that time is lost to sessions.
-    let margin = if ip { request.settings.propagation } else { request.settings.grace_margin };
-    let promised = grace.saturating_sub(margin);
+    let promised = grace.saturating_sub(request.settings.lost(ip));
     let ready = pods().filter(|pod| pod.is_ready()).count();
     let ready = u32::try_from(ready).unwrap_or(u32::MAX);
     let one_less = stateful_sets().any(|set| set.replicas >= 2 && budgets_let_one_go(cluster, set));

@@ -76,6 +76,13 @@ pub struct Settings {
     /// How long a change of targets may take to reach every load balancer node: new flows are seen for 2 to 5 minutes
     /// after deregistration. Source: aws-load-balancer-controller issues 2366 and 1834.
     pub propagation: Duration,
+    /// How long the load balancer controller may take to deregister a pod that ends: its watch of the EndpointSlice and
+    /// one reconcile, small enough that a grace period of minutes still promises something, large enough for a
+    /// controller that is busy with a few Services.
+    pub registration_lag: Duration,
+    /// How long nobody registers or deregisters after the load balancer controller's leader has gone: its lease of 15 s
+    /// ages, then the next one starts with reading everything.
+    pub controller_takeover: Duration,
     /// How long deletion costs must have been visible in our own watch before a scale-back.
     pub cost_settle: Duration,
     /// Kept between the end of the contract and the end of the grace period.
@@ -99,6 +106,8 @@ impl Default for Settings {
         Settings {
             autoscaler_settle: Duration::from_secs(70),
             propagation: Duration::from_secs(300),
+            registration_lag: Duration::from_secs(10),
+            controller_takeover: Duration::from_secs(60),
             cost_settle: Duration::from_secs(10),
             grace_margin: Duration::from_secs(5),
             quiet_margin: Duration::from_secs(10),
@@ -108,5 +117,13 @@ impl Default for Settings {
             patience: Duration::from_secs(1800),
             lease_duration: Duration::from_secs(120),
         }
+    }
+}
+
+impl Settings {
+    /// What a grace period loses before it protects a session. An instance target is released before its pods end. A pod
+    /// that is a target itself must serve on while its deregistration is written and load balancer nodes learn of it.
+    pub fn lost(&self, ip_targets: bool) -> Duration {
+        if ip_targets { self.propagation + self.registration_lag } else { self.grace_margin }
     }
 }

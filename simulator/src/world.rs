@@ -24,6 +24,7 @@ mod endpoints;
 mod feed;
 pub mod ids;
 mod labels;
+mod leader;
 mod load_balancer;
 mod log;
 mod measures;
@@ -115,7 +116,7 @@ pub struct World {
     scheduler: scheduling::Scheduler,
     dns: Option<ServiceId>,
     proxy_pods: Option<DaemonSetId>,
-    load_balancer_deployment: Option<DeploymentId>,
+    load_balancer_leader: leader::Leader,
     kubelet_version: Arc<str>,
     cluster_version: Arc<str>,
 

@@ -147,7 +147,7 @@ pub(super) struct Promise {
     pub(super) grace_period: Duration,
     /// Shortest pre-stop hook; a hook of unknown length counts as none.
     pub(super) pre_stop: Duration,
-    /// What the grace period loses before it protects anything: the margin, or for ip targets the propagation.
+    /// What the grace period loses before it protects anything: see [`Settings::lost`](crate::request::Settings::lost).
     pub(super) lost: Duration,
     /// How long a connection may live; zero where nothing is left.
     pub(super) contract: Duration,
@@ -524,8 +524,7 @@ impl<'a> Survey<'a> {
         let specs: Vec<&PodSpec> = counting.map(|pod| &*pod.spec).collect();
         let grace_period = specs.iter().map(|spec| spec.grace_period).min()?;
         let pre_stop = specs.iter().map(|spec| spec.pre_stop.unwrap_or(Duration::ZERO)).min()?;
-        let settings = &self.request.settings;
-        let lost = if group.ip_targets { settings.propagation } else { settings.grace_margin };
+        let lost = self.request.settings.lost(group.ip_targets);
         let derived = grace_period.saturating_sub(lost);
         let stated = self.request.contracts.get(&group.service).copied().unwrap_or(derived);
         Some(Promise { grace_period, pre_stop, lost, contract: derived.min(stated) })

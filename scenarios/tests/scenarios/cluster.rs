@@ -198,6 +198,11 @@ pub(crate) fn daemon_set(name: &str) -> Workload {
     Workload { kind: Kind::DaemonSet, namespace: SYSTEM, ..deployment(name) }
 }
 
+/// The AWS Load Balancer Controller, two replicas of which one leads.
+pub(crate) fn load_balancer_controller() -> Workload {
+    Workload { namespace: SYSTEM, ..deployment("aws-load-balancer-controller") }.replicas(2)
+}
+
 /// A cluster autoscaler of one replica.
 pub(crate) fn cluster_autoscaler() -> Workload {
     Workload { namespace: SYSTEM, ..deployment("cluster-autoscaler") }

@@ -170,7 +170,7 @@ impl World {
             scheduler: Default::default(),
             dns: None,
             proxy_pods: None,
-            load_balancer_deployment: None,
+            load_balancer_leader: Default::default(),
             kubelet_version: "v1.36.0".into(),
             cluster_version: "1.36".into(),
             zones: Vec::new(),
@@ -200,18 +200,9 @@ impl World {
         self.proxy_pods.is_some_and(|set| self.pods.last(pod).owner == PodOwner::DaemonSet(set))
     }
 
-    /// The AWS Load Balancer Controller has a ready pod, or runs elsewhere.
-    pub(super) fn load_balancer_controller_runs(&self) -> bool {
-        self.load_balancer_deployment.is_none_or(|deployment| self.has_ready_pod(deployment))
-    }
-
     /// A Deployment has a ready pod.
     pub(super) fn has_ready_pod(&self, deployment: DeploymentId) -> bool {
-        self.replica_sets_of(deployment).iter().any(|&set| {
-            self.pods_of_replica_set(set)
-                .iter()
-                .any(|&pod| self.pods.get(pod).is_some_and(|pod| pod.ready && pod.active()))
-        })
+        self.ready_pods(deployment).next().is_some()
     }
 }
 
@@ -589,7 +580,7 @@ impl Builder {
             self.world.autoscaler.deployment = Some(id);
         }
         if name.contains("aws-load-balancer-controller") {
-            self.world.load_balancer_deployment = Some(id);
+            self.world.load_balancer_leader.deployment = Some(id);
         }
         Ok(())
     }
@@ -1038,6 +1029,7 @@ impl Builder {
     /// Endpoints, targets and controllers as they must have been for a while.
     fn begin(&mut self) {
         let world = &mut self.world;
+        world.load_balancer_controller_leads();
         for service in 0..world.services.ids() {
             world.first_endpoints(ServiceId::from(service));
         }

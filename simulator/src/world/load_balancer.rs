@@ -606,10 +606,8 @@ impl World {
     }
 
     pub(super) fn load_balancer_controller(&mut self, service: ServiceId, cause: EntryId) {
-        if !self.load_balancer_controller_runs() {
-            // Nobody reconciles; a new leader starts over after its election.
-            let at = self.now + self.parameters.lbc_failover.max(1_000);
-            self.queue.push(at, Event::LoadBalancerController(service), cause);
+        if !self.load_balancer_controller_leads() {
+            self.await_load_balancer_leader(service, cause);
             return;
         }
         self.service_states[service.index()].controller_pending = false;
@@ -679,7 +677,7 @@ impl World {
             .target_groups
             .iter()
             .any(|group| group.targets.iter().any(|t| t.key == TargetKey::Pod(pod)));
-        if healthy {
+        if healthy && self.load_balancer_controller_leads() {
             self.pod_states[pod.index()].gate = true;
             self.set_ready(pod, true, cause);
         } else {

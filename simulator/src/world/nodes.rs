@@ -302,6 +302,7 @@ impl World {
         }
         self.cut_node(id, cause);
         for pod in self.node_states[id.index()].pods.clone() {
+            self.leader_ends(pod);
             self.pod_states[pod.index()].containers = Containers::Exited;
             self.pod_states[pod.index()].entry = cause;
         }

@@ -248,6 +248,7 @@ impl World {
         state.entry = entry;
         if first {
             state.deletion = entry;
+            self.leader_ends(id);
             self.expose(id, entry);
         }
         if pod.node.is_none()
@@ -345,6 +346,7 @@ impl World {
         let state = &mut self.pod_states[id.index()];
         state.containers = Containers::Exited;
         state.entry = entry;
+        self.leader_ends(id);
         self.cut_pod(id, entry);
         if let Some(node) = self.pods.last(id).node {
             self.on_proxy_pod(id, node, false);
@@ -372,6 +374,7 @@ impl World {
     pub(super) fn remove_pod(&mut self, id: PodId, cause: EntryId) {
         let Some(pod) = self.pods.get(id).cloned() else { return };
         let entry = self.record(cause, Subject::Pod(id), What::Removed);
+        self.leader_ends(id);
         self.pods.remove(id, &pod.meta.namespace, &pod.meta.name);
         if let Some(node) = pod.node {
             let state = &mut self.node_states[node.index()];

@@ -21,6 +21,8 @@ use crate::{
 use super::{exclude::left_alone, new_group::excluded};
 
 const PHASE: &str = "move-rest";
+/// What the AWS Load Balancer Controller's Deployment is called, whatever its release is. Source: its Helm chart.
+const LOAD_BALANCER_CONTROLLER: &str = "aws-load-balancer-controller";
 
 /// Whether no pod is left to evict, and every replacement serves.
 pub(super) fn done(s: &Situation<'_>) -> Progress {
@@ -42,6 +44,7 @@ fn evicted(s: &Situation<'_>) -> Progress {
     if candidates.is_empty() {
         return ControlFlow::Continue(());
     }
+    taken_over(s, &candidates)?;
     let controllers = Controllers::of(s, &candidates);
     let (jobs, others): (Vec<&Member<'_>>, Vec<_>) = candidates.iter().partition(|m| is_of_job(m.pod));
     if others.is_empty() {
@@ -71,6 +74,25 @@ fn evicted(s: &Situation<'_>) -> Progress {
         "its controller complete and its budget open",
         Poll::Targets(TARGET_POLL),
     ))
+}
+
+/// Waits out the takeover of the load balancer controller, which has moved just before, if one of these is an ip target: it
+/// serves new sessions until it is deregistered.
+fn taken_over(s: &Situation<'_>, candidates: &[&Member<'_>]) -> Progress {
+    let moves = s.plan.workloads.iter().any(|w| w.system && w.name.name.contains(LOAD_BALANCER_CONTROLLER));
+    let is_target = |m: &&Member<'_>| {
+        let mut services = s.services_of(&m.pod.meta.name.namespace, &m.pod.meta.labels);
+        services.any(|b| b.groups.iter().any(|group| group.ip_targets))
+    };
+    if !moves || !candidates.iter().any(is_target) {
+        return ControlFlow::Continue(());
+    }
+    let until = later(s.since(PHASE, "takeover", Vec::new())?, s.plan.settings.controller_takeover);
+    if s.now >= until {
+        return ControlFlow::Continue(());
+    }
+    let what = "the load balancer controller's next leader";
+    ControlFlow::Break(wait_until(until, PHASE, what, Poll::Nothing))
 }
 
 /// Takes the next node with a StatefulSet's pod out of the load balancers, when those before it have their replacements.

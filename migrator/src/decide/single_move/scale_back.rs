@@ -5,7 +5,7 @@
 //! that must have been visible for a while. Old pods on nodes that are not released yet stay, and so does their share of
 //! the surge. User workloads first: system ones serve them to the end.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use jiff::Timestamp;
 
@@ -13,8 +13,11 @@ use crate::{
     action::{Action, Change, Kind, Poll, Step, Write},
     marks::{Changed, DELETION_COST, LOW_COST, Marks},
     request::LetGo,
-    situation::{Member, Progress, Situation, Workload, is_cheap, later, patch, shown, wait, wait_until},
-    view::Pod,
+    situation::{
+        Member, Progress, Side, Situation, TARGET_POLL, Workload, is_cheap, later, patch, shown, wait,
+        wait_until,
+    },
+    view::{Pod, TargetId, TargetState},
 };
 
 use super::surge::{shed, surging, wanted};
@@ -32,6 +35,9 @@ pub(super) fn done(s: &Situation<'_>) -> Progress {
             continue;
         }
         let phase = if system { "scale-back-system" } else { "scale-back-user" };
+        if system {
+            deregistered(s, phase)?;
+        }
         cheapened(s, phase, going.iter().flat_map(|(_, victims)| victims.iter().copied()))?;
         costs_seen(s, phase, going.iter().map(|(w, victims)| named(w, victims.iter().copied())).collect())?;
         let (held, free): (Vec<_>, Vec<_>) =
@@ -49,6 +55,38 @@ pub(super) fn done(s: &Situation<'_>) -> Progress {
         }
     }
     ControlFlow::Continue(())
+}
+
+/// Waits until no pod that ends is a target any more. Among the system workloads may be the load balancer controller: when
+/// its leader goes, nobody deregisters anything for a while.
+fn deregistered(s: &Situation<'_>, phase: &'static str) -> Progress {
+    let registered: BTreeSet<&str> = s
+        .balanced
+        .iter()
+        .flat_map(|b| &b.groups)
+        .flat_map(|group| &group.targets)
+        .filter(|target| !matches!(target.state, TargetState::Draining | TargetState::Unused))
+        .filter_map(|target| match &target.id {
+            TargetId::Ip(ip) => Some(&**ip),
+            TargetId::Instance(_) => None,
+        })
+        .collect();
+    if registered.is_empty() {
+        return ControlFlow::Continue(());
+    }
+    let ending = s.side(Side::Leaving).flat_map(|seat| &seat.lodgers).filter(|pod| !pod.is_active());
+    let staying = ending.filter(|pod| pod.ip.as_deref().is_some_and(|ip| registered.contains(ip))).count();
+    if staying == 0 {
+        return ControlFlow::Continue(());
+    }
+    let what = "pods that end to be deregistered";
+    ControlFlow::Break(wait(
+        phase,
+        what,
+        format!("{staying} still targets"),
+        "none",
+        Poll::Targets(TARGET_POLL),
+    ))
 }
 
 /// Gives these pods the lowest cost, as far as they do not have it.

@@ -91,20 +91,20 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
             delay(given, 600);
         },
     ),
-    // A pod target's contract is 305 s, and everything it may still get ends with its grace period.
+    // A pod target's contract is 295 s: 605 s less 300 s of propagation and 10 s until it is deregistered.
     (
         CutAtEndOfDelay,
         |given| {
             given.ip_targets();
-            delay(given, 604);
+            delay(given, 594);
         },
         |given| {
             given.ip_targets();
-            delay(given, 605);
+            delay(given, 595);
         },
     ),
     (CutWhenPortCloses, |given| ip_that_cuts(given, 604), |given| ip_that_cuts(given, 605)),
-    (IpGraceTooShort, |given| ip_grace(given, 300), |given| ip_grace(given, 301)),
+    (IpGraceTooShort, |given| ip_grace(given, 310), |given| ip_grace(given, 311)),
     (
         ContractEmpty,
         |given| given.specs(|spec| spec.grace_period = secs(5)),
