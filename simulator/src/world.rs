@@ -23,6 +23,7 @@ mod connections;
 mod endpoints;
 mod feed;
 pub mod ids;
+mod inside;
 mod labels;
 mod leader;
 mod load_balancer;

@@ -35,7 +35,7 @@ pub struct Offered {
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Before its session.
     Away,
     /// After its session, which has been booked.
@@ -49,13 +49,14 @@ enum State {
 /// A client's slot.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Connection {
-    session: Session,
+    pub(super) session: Session,
     offered: u32,
-    state: State,
+    pub(super) state: State,
     /// When the client's next session opens, once this one is connected; 0 before.
     next_opens_at: Time,
-    group: u32,
-    target: u32,
+    pub(super) group: u32,
+    /// Index among its group's targets; for a client inside the cluster the pod that it is in.
+    pub(super) target: u32,
     node: u32,
     pod: u32,
     in_pod: u32,
@@ -66,7 +67,8 @@ pub(super) struct Connection {
     lost: bool,
 }
 
-const NONE: u32 = u32::MAX;
+/// No target group: the client is inside the cluster.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// What became of a session, or of a try; in the order of their happening.
 #[derive(Debug, Clone, Copy)]
@@ -126,11 +128,11 @@ pub(super) struct Traffic {
     pub(super) events: u64,
 }
 
-struct Path {
-    group: u32,
-    target: u32,
-    node: NodeId,
-    pod: PodId,
+pub(super) struct Path {
+    pub(super) group: u32,
+    pub(super) target: u32,
+    pub(super) node: NodeId,
+    pub(super) pod: PodId,
 }
 
 impl World {
@@ -318,7 +320,7 @@ impl World {
     }
 
     /// A node port: the node's kube-proxy chooses the endpoint.
-    fn through_node(
+    pub(super) fn through_node(
         &self,
         service: ServiceId,
         node: NodeId,
@@ -353,22 +355,6 @@ impl World {
             return Err((EndCause::Refused { reconnecting: false }, self.pod_states[pod.index()].entry, 0));
         }
         Ok(pod)
-    }
-
-    /// A client inside the cluster, on some ready node, through that node's kube-proxy.
-    fn path_inside(
-        &self,
-        service: ServiceId,
-        session: &Session,
-        salt: u64,
-    ) -> Result<Path, (EndCause, EntryId, Time)> {
-        let nodes: Vec<NodeId> = self.entry_nodes().collect();
-        if nodes.is_empty() {
-            return Err((EndCause::Unreachable, START, 0));
-        }
-        let node = nodes[below(session.pick(0x696e_7369 ^ salt), nodes.len() as u64) as usize];
-        let pod = self.through_node(service, node, false, session, salt)?;
-        Ok(Path { group: NONE, target: NONE, node, pod })
     }
 
     /// The zone whose address a client's resolver returned: as fresh as its cache.
@@ -415,7 +401,7 @@ impl World {
         connection.next_opens_at
     }
 
-    fn complete(&mut self, slot: ConnectionId) {
+    pub(super) fn complete(&mut self, slot: ConnectionId) {
         let connection = self.traffic.slots[slot.index()];
         self.leave(slot);
         let remote = self.pods.last(PodId(connection.pod)).node != Some(NodeId(connection.node));
@@ -449,7 +435,7 @@ impl World {
         }
     }
 
-    fn is_live(&self, slot: ConnectionId) -> bool {
+    pub(super) fn is_live(&self, slot: ConnectionId) -> bool {
         let connection = &self.traffic.slots[slot.index()];
         connection.state == State::Open && connection.session.ends_at() > self.now
     }
@@ -482,6 +468,7 @@ impl World {
 
     /// A pod's processes are gone, and its open connections with them.
     pub(super) fn cut_pod(&mut self, pod: PodId, entry: EntryId) {
+        self.clients_end(pod);
         let slots = self.pod_states[pod.index()].connections.clone();
         self.cut_all(slots, EndCause::RstMidStream, entry);
     }
@@ -511,6 +498,9 @@ impl World {
 
     /// A host is gone: flows through it, and those of its pods, fall silent.
     pub(super) fn cut_node(&mut self, node: NodeId, entry: EntryId) {
+        for pod in self.node_states[node.index()].pods.clone() {
+            self.clients_end(pod);
+        }
         let slots = self.node_states[node.index()].connections.clone();
         self.cut_all(slots, EndCause::Blackhole, entry);
         for pod in self.node_states[node.index()].pods.clone() {
@@ -575,7 +565,7 @@ impl World {
                 })
         };
         if groups.is_empty() {
-            let mut entries = self.entry_nodes().peekable();
+            let mut entries = self.client_nodes().peekable();
             return entries.peek().is_some() && entries.all(|node| through(node, false));
         }
         let local = self.services.last(service).local;
@@ -600,18 +590,6 @@ impl World {
                 })
                 && owner.targets.iter().all(|target| target.stale_until <= self.now)
         })
-    }
-
-    /// Nodes from which clients inside the cluster connect.
-    fn entry_nodes(&self) -> impl Iterator<Item = NodeId> {
-        self.nodes
-            .iter()
-            .filter(|(id, node)| {
-                node.ready == super::objects::ReadyCondition::True
-                    && !node.unschedulable
-                    && self.node_states[id.index()].proxy.since.is_some()
-            })
-            .map(|(id, _)| id)
     }
 
     /// What the application of a pod does at SIGTERM, if it is offered traffic.
