@@ -346,6 +346,24 @@ fn aws_differences(
     let mut found = Vec::new();
     let mut differs = |group: &Arc<str>, what: String| found.push((group.clone(), what));
     let migrated = outcome == Some(&MigrationOutcome::Migrated);
+    let rolled_back = outcome == Some(&MigrationOutcome::RolledBack);
+    if migrated || rolled_back {
+        let stands =
+            [(&plan.from, rolled_back || plan.keep_group), (&plan.to, migrated || plan.creation.is_none())];
+        for (name, wanted) in stands {
+            match (wanted, world.find_group(name).is_some()) {
+                (true, false) => differs(name, format!("node group {name} is gone")),
+                (false, true) => differs(name, format!("node group {name} still exists")),
+                _ => {}
+            }
+        }
+    }
+    if let Some(creation) = plan.creation.as_ref().filter(|_| rolled_back)
+        && world.launch_templates().contains_key(&creation.launch_template.name)
+    {
+        let template = &creation.launch_template.name;
+        differs(&plan.to, format!("launch template {template} was created by us and still exists"));
+    }
     for group in world.groups().iter().filter(|group| group.status != simulator::world::GroupStatus::Deleted)
     {
         let name = &group.name;
@@ -417,8 +435,10 @@ pub fn finishes(driven: &Driven, budget: Time) -> Promise {
             ),
             None => format!("not ended after {}", simulator::world::clock(budget)),
         }),
-        Some(MigrationOutcome::Migrated) => None,
+        // Nobody else than its user turns a migration round.
+        Some(MigrationOutcome::Migrated | MigrationOutcome::RolledBack) => None,
         Some(other) => Some(format!("ended otherwise than migrated: {other:?}")),
     };
-    promise(NAMES[6], broken, || format!("migrated in {}", simulator::world::clock(driven.ended_at)))
+    let word = if driven.outcome == Some(MigrationOutcome::RolledBack) { "rolled back" } else { "migrated" };
+    promise(NAMES[6], broken, || format!("{word} in {}", simulator::world::clock(driven.ended_at)))
 }

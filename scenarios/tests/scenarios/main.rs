@@ -9,6 +9,7 @@ mod determinism;
 mod fidelity;
 mod measurements;
 mod promises;
+mod rollback;
 #[expect(
     dead_code,
     reason = "a story can name any strategy and object; not every way of telling is used yet"

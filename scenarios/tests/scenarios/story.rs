@@ -8,11 +8,15 @@ use loadgen::{
     traffic_file::{Entry, TrafficFile},
 };
 use migrator::{
+    action::Write,
+    journal::{Event, wish},
+    names,
     request::{Request, Settings, Strategy},
     view::ObjectName,
 };
 use scenarios::{
     drive::{Intervention, MIGRATOR},
+    observe::Observer,
     scenario::{Run, Scenario, Verdict, drawn, run_later},
 };
 use simulator::{
@@ -158,6 +162,24 @@ impl Story {
     ) -> Story {
         self.meanwhile.push(Meanwhile { when: Arc::new(when), happens: Arc::new(deed), by_others: true });
         self
+    }
+
+    /// So many seconds after the start the user asks for a rollback, if the migration can still turn round.
+    pub(crate) fn turned_round_after(self, seconds: u64) -> Story {
+        self.despite(
+            move |world| {
+                let begun = world.config_maps().find(names::NAMESPACE, names::JOURNAL).is_some();
+                world.now() >= seconds * 1_000 && begun
+            },
+            |world| {
+                let journal =
+                    Observer::new(world).view.journal.expect("it was there when the condition held");
+                let wish = wish(&journal, Event::RollbackRequested);
+                let Ok(Write::Journal { data, resource_version }) = wish else { return };
+                let name = (names::NAMESPACE.into(), names::JOURNAL.into());
+                somebody(world, requests::Request::ConfigMap { name, data, resource_version });
+            },
+        )
     }
 
     /// What is asked of the migrator.
