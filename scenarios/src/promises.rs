@@ -1,7 +1,10 @@
 //! The promises, each with its own checker over what the world wrote down. A checker says what it saw; whose fault it
 //! was follows from the causal chain: a promise is broken only where that chain reaches a request of ours.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use loadgen::outcome::Verdict as EndVerdict;
 use migrator::{action::Outcome as MigrationOutcome, marks, names, plan::Plan};
@@ -87,14 +90,22 @@ pub fn drops<'a>(world: &'a World, outcomes: &'a [Outcome]) -> impl Iterator<Ite
 
 /// Sessions within their contract end as their clients wish, or the cause is not ours.
 pub fn no_connection_dropped(drops: &[Drop], opened: u64) -> Promise {
-    let broken = drops.iter().filter(|drop| drop.within && drop.ours).count();
-    let others = drops.iter().filter(|drop| drop.within && !drop.ours).count();
+    // A session that is lost, comes back and is lost again is one session.
+    let sessions = |ours: bool| {
+        let lost = drops.iter().filter(|drop| drop.within && drop.ours == ours);
+        lost.map(|drop| (drop.offered, drop.session)).collect::<BTreeSet<_>>().len()
+    };
+    let (broken, others) = (sessions(true), sessions(false));
     promise(
         NAMES[0],
-        (broken > 0).then(|| format!("{broken} of {opened} sessions lost their connection through us")),
+        (broken > 0).then(|| {
+            format!("{broken} sessions lost their connection or got none through us; {opened} were opened")
+        }),
         || match others {
-            0 => format!("{opened} sessions, none lost its connection"),
-            _ => format!("{opened} sessions, {others} lost their connection through others"),
+            0 => format!("{opened} connections, none lost"),
+            _ => format!(
+                "{opened} were opened; {others} sessions lost their connection or got none through others"
+            ),
         },
     )
 }

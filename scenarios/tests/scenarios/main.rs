@@ -2,6 +2,7 @@
 //! was measured to do.
 
 mod boundaries;
+mod causes;
 #[expect(dead_code, reason = "the builder also makes StatefulSets, which no story here needs yet")]
 mod cluster;
 mod configuration;

@@ -971,6 +971,9 @@ impl Builder {
                 version: 0,
                 routes: vec![Default::default(); zones.len()],
                 resolves: vec![(true, 0); zones.len()],
+                lost_health: vec![super::log::START; zones.len()],
+                healthy: false,
+                lost_all_health: super::log::START,
                 zones,
                 entry: START,
             });
@@ -1020,6 +1023,9 @@ impl Builder {
             version: 0,
             routes: vec![Default::default(); zones.len()],
             resolves: vec![(true, 0); zones.len()],
+            lost_health: vec![super::log::START; zones.len()],
+            healthy: false,
+            lost_all_health: super::log::START,
             zones,
             entry: START,
         });
@@ -1095,6 +1101,7 @@ impl World {
         }
         let service = self.target_groups[group.index()].service;
         self.target_groups[group.index()].version = 1;
+        self.target_groups[group.index()].note_health(START);
         self.update_names(group);
         for zone in &mut self.target_groups[group.index()].resolves {
             zone.1 = 0;

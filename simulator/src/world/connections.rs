@@ -288,10 +288,9 @@ impl World {
             return Err((EndCause::Refused { reconnecting: false }, entry, 0));
         }
         let target = candidates[below(session.pick(0x7461_7267 ^ salt), candidates.len() as u64) as usize];
-        let (key, node, target_entry) = {
-            let target = &self.target_groups[group.index()].targets[target as usize];
-            (target.key, target.node, target.entry)
-        };
+        let owner = &self.target_groups[group.index()];
+        let (key, node) = (owner.targets[target as usize].key, owner.targets[target as usize].node);
+        let target_entry = owner.why_chosen(target, zone, self.now);
         match key {
             TargetKey::Pod(pod) => {
                 let node = node.expect("a pod that became a target was bound to a node");
@@ -340,7 +339,8 @@ impl World {
             // Local without a local endpoint: DROP, the client times out. No endpoint at all: REJECT.
             let nowhere = version.ready.is_empty() && version.fallback.is_empty();
             return Err(if local && !nowhere {
-                (EndCause::ConnectTimeout, version.entry, 3_000)
+                let deserted = self.service_states[service.index()].deserted.get(&node);
+                (EndCause::ConnectTimeout, deserted.copied().unwrap_or(START), 3_000)
             } else {
                 (EndCause::Refused { reconnecting: false }, version.entry, 0)
             });

@@ -3,7 +3,7 @@
 //! Nothing is copied to the nodes: a proxy's knowledge is the newest version of the endpoints that is older than its
 //! lag, computed when somebody asks.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Time, World,
@@ -38,6 +38,8 @@ pub(super) struct ServiceState {
     pub(super) members: Vec<PodId>,
     /// Newest last; the first is the one before the others' lag.
     pub(super) versions: Vec<Version>,
+    /// The entry by which a node lost its last endpoint, for nodes that have had one.
+    pub(super) deserted: BTreeMap<NodeId, EntryId>,
     pub(super) pending: bool,
     pub(super) target_groups: Vec<TargetGroupId>,
     /// A sync of the AWS Load Balancer Controller is planned.
@@ -127,6 +129,13 @@ impl World {
         let known = state.versions.iter().rposition(|old| old.at <= horizon).unwrap_or(0);
         state.versions.drain(..known);
         let before = state.versions.last().cloned();
+        if let Some(before) = &before {
+            let nodes = before.ready.iter().chain(&*before.fallback).map(|endpoint| endpoint.node);
+            let left = nodes.filter(|&node| {
+                on_node(&version.ready, node).is_empty() && on_node(&version.fallback, node).is_empty()
+            });
+            state.deserted.extend(left.map(|node| (node, version.entry)));
+        }
         state.versions.push(version);
         let Some(before) = before else { return };
         self.probe_inputs_change(service, &before);

@@ -6,7 +6,7 @@ use super::{
     Time, World,
     endpoints::usable,
     ids::{EntryId, InstanceId, NodeId, PodId, ServiceId, TargetGroupId, ZoneId},
-    log::{Subject, What},
+    log::{START, Subject, What},
     objects::ReadyCondition,
     queue::Event,
 };
@@ -108,8 +108,48 @@ pub struct TargetGroup {
     pub(super) routes: Vec<Route>,
     /// Per zone of `zones`: in DNS, and since when.
     pub(super) resolves: Vec<(bool, Time)>,
+    /// Per zone of `zones`: the entry by which its last healthy target was lost, so that it fails open.
+    pub(super) lost_health: Vec<EntryId>,
+    /// Some target is healthy.
+    pub(super) healthy: bool,
+    /// The entry by which the last healthy target of all was lost, the last time: every zone stood in DNS then, and
+    /// stands in clients' caches for a while after.
+    pub(super) lost_all_health: EntryId,
     /// The entry of the last transition of any target.
     pub(super) entry: EntryId,
+}
+
+impl TargetGroup {
+    /// Keeps since which entry load balancer nodes have no healthy target to choose from.
+    pub(super) fn note_health(&mut self, entry: EntryId) {
+        let healthy = |zone: Option<ZoneId>| {
+            let mut targets = self.targets.iter();
+            targets.any(|t| t.state == TargetState::Healthy && zone.is_none_or(|zone| t.zone == zone))
+        };
+        let noted = |healthy: bool, lost: EntryId| match (healthy, lost) {
+            (true, _) => START,
+            (false, START) => entry,
+            (false, earlier) => earlier,
+        };
+        let scope = |zone: &ZoneId| Some(*zone).filter(|_| !self.cross_zone);
+        let lost_health =
+            self.zones.iter().zip(&self.lost_health).map(|(zone, &lost)| noted(healthy(scope(zone)), lost));
+        let lost_health = lost_health.collect();
+        let healthy = healthy(None);
+        self.lost_health = lost_health;
+        if self.healthy && !healthy {
+            self.lost_all_health = entry;
+        }
+        self.healthy = healthy;
+    }
+
+    /// Why a connect was sent to this target: its own last transition, or what made its zone, or all zones,
+    /// fail open.
+    pub(super) fn why_chosen(&self, target: u32, zone: usize, now: Time) -> EntryId {
+        let target = &self.targets[target as usize];
+        let meant = target.state == TargetState::Healthy || target.stale_until > now;
+        if meant { target.entry } else { target.entry.max(self.lost_health[zone]).max(self.lost_all_health) }
+    }
 }
 
 /// What a controller finds other than it would have made it, and makes so.
@@ -370,6 +410,7 @@ impl World {
         target.entry = entry;
         owner.version += 1;
         owner.entry = entry;
+        owner.note_health(entry);
         let service = owner.service;
         self.update_names(group);
         self.measure_capacity(service, entry);

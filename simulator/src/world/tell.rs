@@ -79,7 +79,11 @@ impl World {
             What::NotReady => "not ready".into(),
             What::Signalled => "SIGTERM".into(),
             What::Exited => "exited".into(),
-            What::Killed => "SIGKILL: killed at the end of its grace period".into(),
+            What::Killed => match self.log.entries()[entry.cause.index()].subject {
+                Subject::Instance(_) => "SIGKILL: its host shuts down and does not wait for its grace period",
+                _ => "SIGKILL: killed at the end of its grace period",
+            }
+            .into(),
             What::Removed => "object removed".into(),
             What::Registered => "node registered".into(),
             What::Labelled => "labels changed".into(),
