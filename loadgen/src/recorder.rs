@@ -206,6 +206,15 @@ impl Recorder {
         *count += 1;
     }
 
+    /// Sessions end as their clients wish, some of them `moved`: on a pod that was being removed.
+    pub fn on_completed(&mut self, sessions: u64, moved: u64) {
+        if sessions > 0 {
+            *self.causes.entry(EndCause::ClientDone.id()).or_default() += sessions;
+            self.counts.completed += sessions - moved;
+            self.counts.moved += moved;
+        }
+    }
+
     /// A stream was down from its last proof of life to its first proof of life after, in milliseconds of the run. An
     /// outage that ends before it begins has no length.
     pub fn on_outage(&mut self, from_at: u64, until_at: u64) {

@@ -27,6 +27,8 @@ pub struct Session {
     pub opens_at: u64,
     /// How long the connection stays open if nobody cuts it, at least 1 ms.
     pub lifetime: u64,
+    /// The hash of seed, service and client.
+    client_bits: u64,
     /// The hash of seed, service, client and ordinal; everything below is drawn from it.
     bits: u64,
 }
@@ -47,6 +49,7 @@ enum Draw {
 
 impl Session {
     /// When the client closes the connection if nobody cuts it before.
+    #[inline]
     pub fn ends_at(&self) -> u64 {
         self.opens_at + self.lifetime
     }
@@ -59,6 +62,7 @@ impl Session {
     }
 
     /// 64 bits that decide which of the load balancer's zones the client's name lookup returns.
+    #[inline]
     pub fn zone_pick(&self) -> u64 {
         self.draw(Draw::Zone)
     }
@@ -74,8 +78,15 @@ impl Session {
     }
 
     /// 64 bits for a use of the caller's own, told apart by `purpose`.
+    #[inline]
     pub fn pick(&self, purpose: u64) -> u64 {
         mix(self.bits ^ mix(!purpose))
+    }
+
+    /// The session with its identity, not yet its times.
+    fn unplaced(client: u32, client_bits: u64, ordinal: u32) -> Session {
+        let bits = mix(client_bits ^ mix(u64::from(ordinal)));
+        Session { client, ordinal, opens_at: 0, lifetime: 0, client_bits, bits }
     }
 
     fn draw(&self, what: Draw) -> u64 {
@@ -122,7 +133,7 @@ impl Schedule {
     /// left of it uniform in 0..=L. Pauses are not met: every client begins connected, which only adds load. It
     /// connects within [`RAMP_MS`], because somebody has to open it.
     pub fn first(&self, client: u32) -> Session {
-        let mut session = self.unplaced(client, 0);
+        let mut session = Session::unplaced(client, self.client_bits(client), 0);
         let met = self.lifetime_shortest
             + below(session.draw(Draw::Lifetime), self.lifetime_longest - self.lifetime_shortest + 1);
         session.lifetime = below(session.draw(Draw::Residual), met + 1).max(1);
@@ -137,8 +148,10 @@ impl Schedule {
 
     /// The client's next session, for a caller that knows already when it opens: one lifetime and one
     /// [`pause`](Schedule::pause) after this one.
+    #[inline]
     pub fn next_at(&self, session: &Session, opens_at: u64) -> Session {
-        let mut next = self.unplaced(session.client, session.ordinal.wrapping_add(1));
+        let mut next =
+            Session::unplaced(session.client, session.client_bits, session.ordinal.wrapping_add(1));
         next.lifetime = self.lifetime.draw(next.draw(Draw::Lifetime));
         next.opens_at = opens_at;
         next
@@ -151,6 +164,7 @@ impl Schedule {
     }
 
     /// How long the client stays away after this session.
+    #[inline]
     pub fn pause(&self, session: &Session) -> u64 {
         self.pause.draw(session.draw(Draw::Pause))
     }
@@ -179,16 +193,10 @@ impl Schedule {
 
     /// The client's address, the same for all its sessions, in host order.
     pub fn source_address(&self, client: u32) -> u32 {
-        self.sources.pick(mix(self.client_prefix(client)))
+        self.sources.pick(mix(self.client_bits(client)))
     }
 
-    /// The session with its identity, not yet its times.
-    fn unplaced(&self, client: u32, ordinal: u32) -> Session {
-        let bits = mix(self.client_prefix(client) ^ mix(u64::from(ordinal)));
-        Session { client, ordinal, opens_at: 0, lifetime: 0, bits }
-    }
-
-    fn client_prefix(&self, client: u32) -> u64 {
+    fn client_bits(&self, client: u32) -> u64 {
         mix(self.prefix ^ mix(u64::from(client)))
     }
 }

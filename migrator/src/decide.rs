@@ -40,7 +40,7 @@ pub fn decide(plan: &Plan, cluster: &ClusterView, now: Timestamp) -> Step {
     let step = match journal {
         None => begin(plan, cluster),
         Some((object, journal)) => {
-            let situation = Situation::new(plan, cluster, &journal, object, now);
+            let situation = Situation::new(plan, cluster, journal, object, now);
             patience::limited(&situation, allowed(&situation, next(&situation)))
         }
     };
@@ -105,7 +105,7 @@ fn opened<'a>(
     plan: &Plan,
     cluster: &'a ClusterView,
     now: Timestamp,
-) -> ControlFlow<Step, Option<(&'a JournalObject, Journal)>> {
+) -> ControlFlow<Step, Option<(&'a JournalObject, &'a Journal)>> {
     let Some(object) = cluster.journal.as_deref() else { return ControlFlow::Continue(None) };
     let journal = match Journal::read(object) {
         Ok(journal) => journal,

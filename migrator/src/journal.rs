@@ -13,7 +13,7 @@ use crate::{
     marks::Changed,
     plan::Plan,
     request::Strategy,
-    view::{Bounds, JournalObject},
+    view::{Bounds, Content, JournalObject},
 };
 
 /// The journal as typed values.
@@ -207,7 +207,7 @@ pub fn plan_id(object: &JournalObject) -> Option<&str> {
 /// # Errors
 /// Where the journal holds no plan, or one that this version cannot read.
 pub fn recorded_plan(object: &JournalObject, boot_id: &str) -> Result<Plan, JournalError> {
-    let mut plan: Plan = read(object, key::PLAN)?;
+    let mut plan: Plan = read(&object.data, key::PLAN)?;
     plan.boot_id = boot_id.into();
     Ok(plan)
 }
@@ -217,7 +217,7 @@ pub fn recorded_plan(object: &JournalObject, boot_id: &str) -> Result<Plan, Jour
 /// # Errors
 /// Where the journal cannot be read, or the event cannot happen now.
 pub fn wish(object: &JournalObject, event: Event) -> Result<Write, WishError> {
-    let mut journal = Journal::read(object)?;
+    let mut journal = Journal::read(object)?.clone();
     if event == Event::RollbackRequested && journal.done.contains(Journal::MOVED) {
         return Err(Illegal { status: journal.status, event }.into());
     }
@@ -262,15 +262,25 @@ impl Journal {
     ///
     /// # Errors
     /// Names the key that is missing or unreadable.
-    pub fn read(object: &JournalObject) -> Result<Journal, JournalError> {
+    pub fn read(object: &JournalObject) -> Result<&Journal, JournalError> {
+        match object.data.content() {
+            Some(journal) => Ok(journal),
+            None => Err(Journal::parse(&object.data).expect_err("it has no content")),
+        }
+    }
+
+    fn parse(data: &BTreeMap<String, String>) -> Result<Journal, JournalError> {
         Ok(Journal {
-            plan_id: plan_id(object).ok_or(JournalError { key: key::PLAN_ID, source: None })?.to_owned(),
-            strategy: read(object, key::STRATEGY)?,
-            status: read(object, key::STATUS)?,
-            marks: read(object, key::MARKS)?,
-            done: read(object, key::DONE)?,
-            groups: read(object, key::GROUPS)?,
-            notes: read(object, key::NOTES)?,
+            plan_id: data
+                .get(key::PLAN_ID)
+                .ok_or(JournalError { key: key::PLAN_ID, source: None })?
+                .to_owned(),
+            strategy: read(data, key::STRATEGY)?,
+            status: read(data, key::STATUS)?,
+            marks: read(data, key::MARKS)?,
+            done: read(data, key::DONE)?,
+            groups: read(data, key::GROUPS)?,
+            notes: read(data, key::NOTES)?,
         })
     }
 
@@ -303,8 +313,17 @@ impl Journal {
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(object: &JournalObject, key: &'static str) -> Result<T, JournalError> {
-    let text = object.data.get(key).ok_or(JournalError { key, source: None })?;
+impl Content for Journal {
+    fn read(data: &BTreeMap<String, String>) -> Option<Journal> {
+        Journal::parse(data).ok()
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(
+    data: &BTreeMap<String, String>,
+    key: &'static str,
+) -> Result<T, JournalError> {
+    let text = data.get(key).ok_or(JournalError { key, source: None })?;
     serde_json::from_str(text).map_err(|source| JournalError { key, source: Some(source) })
 }
 

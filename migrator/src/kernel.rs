@@ -18,9 +18,7 @@ use crate::{
     plan::Plan,
     request::Strategy,
     selector::{selects, service_selects},
-    situation::{
-        Balanced, Member, Seat, Side, Situation, Workload, instance_id, is_excluded, seat_of, shown,
-    },
+    situation::{Balanced, Member, Seat, Side, Situation, Workload, is_excluded, seat_of, shown},
     view::{Bounds, ClusterView, ObjectName, OwnerKind, Pod, StringMap, TargetId, TargetState},
 };
 
@@ -68,8 +66,8 @@ pub fn judge_all(plan: &Plan, cluster: &ClusterView, actions: &[Action]) -> Vec<
                 .map(|journal| (object, journal))
                 .map_err(|error| refusal("lock", error.to_string()))
         });
-    let (object, journal) = match &read {
-        Ok((object, journal)) => (*object, journal),
+    let (object, journal) = match read {
+        Ok(read) => read,
         Err(refusal) => {
             let verdict = |action: &Action| {
                 if free(&action.write) || unjudged(&action.write) { Ok(()) } else { Err(refusal.clone()) }
@@ -406,9 +404,7 @@ fn serves(b: &Balanced<'_>, pod: &Pod) -> bool {
 fn reaches(b: &Balanced<'_>, seat: &Seat<'_>) -> bool {
     b.service.local
         && b.groups.iter().flat_map(|group| &group.targets).any(|target| match &target.id {
-            TargetId::Instance(id) => {
-                target.state == TargetState::Healthy && instance_id(seat.node) == Some(&**id)
-            }
+            TargetId::Instance(id) => target.state == TargetState::Healthy && seat.instance == Some(&**id),
             TargetId::Ip(_) => false,
         })
 }

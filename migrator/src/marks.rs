@@ -4,9 +4,14 @@
 //! A value is put back only where the object still shows the one that we set; what somebody else changed in between
 //! is theirs. Whose plan wrote a mark is for people to read: the first `was` is the true one whichever plan wrote it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{action::Change, view::Meta};
+use crate::{
+    action::Change,
+    view::{Content, Meta},
+};
 
 /// The annotation that carries the marks.
 pub const ANNOTATION: &str = "nodeferry.io/was";
@@ -69,13 +74,13 @@ pub struct Marks {
 
 impl Marks {
     /// The marks that an object carries; none where the annotation is absent or not ours to read.
-    pub fn of(object: &Meta) -> Option<Marks> {
-        object.annotations.get(ANNOTATION).and_then(|text| serde_json::from_str(text).ok())
+    pub fn of(object: &Meta) -> Option<&Marks> {
+        object.annotations.content()
     }
 
     /// The marks that an object carries, or empty ones to be filled in.
     pub fn of_or_new(object: &Meta, plan: &str) -> Marks {
-        Self::of(object).unwrap_or_else(|| Marks { plan: plan.to_owned(), ..Marks::default() })
+        Self::of(object).cloned().unwrap_or_else(|| Marks { plan: plan.to_owned(), ..Marks::default() })
     }
 
     /// Whether nothing is remembered any more.
@@ -87,5 +92,11 @@ impl Marks {
     pub fn written(&self) -> Change {
         let text = (!self.is_empty()).then(|| serde_json::to_string(self).expect("marks are plain values"));
         Change::Annotation(ANNOTATION.to_owned(), text)
+    }
+}
+
+impl Content for Marks {
+    fn read(annotations: &BTreeMap<String, String>) -> Option<Marks> {
+        annotations.get(ANNOTATION).and_then(|text| serde_json::from_str(text).ok())
     }
 }

@@ -1,6 +1,7 @@
 //! The view, arranged for decisions: which nodes are left and which are reached, which pods belong to which workload,
 //! how far each node has departed from the load balancers. Built once per decision, in one pass over nodes and pods.
 
+mod lookup;
 mod signs;
 mod steps;
 mod workload;
@@ -10,6 +11,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 use jiff::Timestamp;
 
 pub(crate) use self::{
+    lookup::Lookup,
     signs::{departure, instance_id, is_cheap, is_excluded, is_stateful, is_tainted},
     steps::{GROUP_POLL, POLL_NOW, TARGET_POLL, later, patch, shown, wait, wait_until},
     workload::{Member, Workload},
@@ -46,6 +48,8 @@ pub(crate) struct Seat<'a> {
     /// Its own index among the seats.
     pub(crate) at: usize,
     pub(crate) node: &'a Node,
+    /// Its instance.
+    pub(crate) instance: Option<&'a str>,
     pub(crate) side: Side,
     /// Pods that keep it from being quiet: neither of DaemonSets nor of the node itself, nor finished.
     pub(crate) lodgers: Vec<&'a Pod>,
@@ -140,6 +144,7 @@ impl<'a> Situation<'a> {
 
     /// Assigns every pod to its node and its workload.
     fn place_pods(&mut self) {
+        let nodes = Lookup::new(self.seats.iter().map(|seat| (&*seat.node.meta.name.name, seat.at)));
         let mut workloads: Vec<Workload<'a>> =
             self.cluster.deployments.values().map(|deployment| Workload::new(deployment)).collect();
         let by_name = |workloads: &[Workload<'a>], namespace: &str, name: &str| -> Option<usize> {
@@ -163,16 +168,16 @@ impl<'a> Situation<'a> {
                 workloads[at].replica_sets.push(set);
             }
         }
-        owners.sort_unstable();
+        let owners = Lookup::new(owners.into_iter());
         for pod in self.cluster.pods.values() {
             let pod: &'a Pod = pod;
-            let seat = pod.node.as_deref().and_then(|node| seat_of(&self.seats, node));
-            let leaving = seat.is_some_and(|at| self.seats[at].side == Side::Leaving);
             let owner = pod.owner.as_ref();
             let stays = owner.is_some_and(|o| matches!(o.kind, OwnerKind::DaemonSet | OwnerKind::Node));
             if stays || matches!(pod.phase, PodPhase::Succeeded | PodPhase::Failed) {
                 continue;
             }
+            let seat = pod.node.as_deref().and_then(|node| nodes.get(node));
+            let leaving = seat.is_some_and(|at| self.seats[at].side == Side::Leaving);
             if let Some(at) = seat {
                 self.seats[at].lodgers.push(pod);
             }
@@ -180,9 +185,8 @@ impl<'a> Situation<'a> {
                 continue;
             }
             let member = Member { pod, seat, leaving };
-            let deployment = owner.filter(|o| o.kind == OwnerKind::ReplicaSet).and_then(|o| {
-                owners.binary_search_by(|(uid, _)| (*uid).cmp(&*o.uid)).ok().map(|at| owners[at].1)
-            });
+            let deployment =
+                owner.filter(|o| o.kind == OwnerKind::ReplicaSet).and_then(|o| owners.get(&o.uid));
             match deployment {
                 Some(at) => workloads[at].pods.push(member),
                 None if leaving => self.strays.push(member),
@@ -355,7 +359,7 @@ impl<'a> Situation<'a> {
         group.targets.iter().any(|target| {
             target.state == state
                 && match &target.id {
-                    TargetId::Instance(id) => instance_id(seat.node) == Some(&**id),
+                    TargetId::Instance(id) => seat.instance == Some(&**id),
                     TargetId::Ip(ip) => pod.ip.as_ref() == Some(ip),
                 }
         })
@@ -399,7 +403,7 @@ impl<'a> Situation<'a> {
     /// Sides by instance id, sorted for [`Self::side_of`].
     pub(crate) fn instances(&self) -> Vec<(&'a str, Side)> {
         let mut table: Vec<_> =
-            self.seats.iter().filter_map(|seat| Some((instance_id(seat.node)?, seat.side))).collect();
+            self.seats.iter().filter_map(|seat| Some((seat.instance?, seat.side))).collect();
         table.sort_unstable_by_key(|(id, _)| *id);
         table
     }
@@ -466,7 +470,7 @@ fn seats<'a>(cluster: &'a ClusterView, leaving: &str, arriving: &str) -> Vec<Sea
             } else {
                 Side::Elsewhere
             };
-            Seat { at, node, side, lodgers: Vec::new(), presence: Presence::Out }
+            Seat { at, node, instance: instance_id(node), side, lodgers: Vec::new(), presence: Presence::Out }
         })
         .collect()
 }
@@ -478,14 +482,14 @@ pub(crate) fn seat_of(seats: &[Seat<'_>], node: &str) -> Option<usize> {
 
 /// Notes for every node its worst state over the instance target groups.
 fn note_presence(seats: &mut [Seat<'_>], cluster: &ClusterView) {
-    let mut by_instance: Vec<(&str, usize)> =
-        seats.iter().enumerate().filter_map(|(at, seat)| Some((instance_id(seat.node)?, at))).collect();
-    by_instance.sort_unstable();
+    let instances: Vec<(&str, usize)> =
+        seats.iter().filter_map(|seat| Some((seat.instance?, seat.at))).collect();
+    let by_instance = Lookup::new(instances.into_iter());
     for group in cluster.aws.target_groups.values().filter(|group| !group.classic) {
         for target in &group.targets {
             let TargetId::Instance(id) = &target.id else { continue };
-            let Ok(at) = by_instance.binary_search_by(|(own, _)| (*own).cmp(&**id)) else { continue };
-            let seat = &mut seats[by_instance[at].1];
+            let Some(at) = by_instance.get(id) else { continue };
+            let seat = &mut seats[at];
             seat.presence = seat.presence.max(match target.state {
                 TargetState::Unused => Presence::Out,
                 TargetState::Draining if !group.unhealthy_cuts => Presence::Out,

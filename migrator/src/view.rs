@@ -3,11 +3,16 @@
 //! A view is built from watch events and from AWS polls, by a live cluster's watchers or by the simulator; the
 //! decisions cannot tell which. Everything is ordered by name, so that equal views give equal decisions.
 
+mod texts;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
 use serde::{Deserialize, Serialize};
+
+pub use self::texts::{Content, Texts};
+use crate::{journal::Journal, marks::Marks};
 
 /// Namespace and name of a namespaced object; the namespace of a cluster-scoped one is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,7 +25,7 @@ pub struct ObjectName {
 
 /// Name of a Node.
 pub type NodeName = Arc<str>;
-/// Labels or annotations.
+/// Labels.
 pub type StringMap = Arc<BTreeMap<String, String>>;
 
 /// What every object carries.
@@ -34,8 +39,8 @@ pub struct Meta {
     pub resource_version: u64,
     /// Labels.
     pub labels: StringMap,
-    /// Annotations.
-    pub annotations: StringMap,
+    /// Annotations, with the marks of a migration among them.
+    pub annotations: Texts<Marks>,
     /// When the object was created.
     pub created_at: Timestamp,
     /// When its deletion was asked for, if it was.
@@ -357,7 +362,7 @@ pub struct JournalObject {
     /// Metadata.
     pub meta: Meta,
     /// `data` of the ConfigMap.
-    pub data: BTreeMap<String, String>,
+    pub data: Texts<Journal>,
 }
 
 /// The lock.

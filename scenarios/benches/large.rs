@@ -1,5 +1,8 @@
 //! One migration of a large cluster: 1,000 nodes, 10,000 pods, 1,000,000 connections. Run once, because once is long:
 //! prints its time, its events and the most memory that the process has held.
+//!
+//! `cargo bench -p scenarios --bench large -- 100` makes it a tenth of that, with all its proportions, which shows what
+//! grows faster than the cluster.
 
 use std::time::Instant;
 
@@ -10,15 +13,17 @@ use serde_json::{Value, json};
 use simulator::{import, parameters::Parameters, world::World};
 
 const NODES: usize = 1_000;
-const DEPLOYMENTS: usize = 400;
+const CONNECTIONS_PER_NODE: usize = 1_000;
 const REPLICAS: usize = 20;
 const SERVICES: usize = 20;
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark's own timing")]
 #[expect(clippy::print_stdout, reason = "a benchmark reports")]
 fn main() {
+    let nodes = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(NODES);
+    let connections = u32::try_from(nodes * CONNECTIONS_PER_NODE).expect("a cluster is smaller");
     let begun = Instant::now();
-    let text = serde_json::to_vec(&json!({"apiVersion": "v1", "kind": "List", "items": objects()}))
+    let text = serde_json::to_vec(&json!({"apiVersion": "v1", "kind": "List", "items": objects(nodes)}))
         .expect("it is JSON");
     let cluster = import::parse_cluster("large", &text).expect("the generator makes valid objects");
     let (aws, _) = import::aws::complete(None, &cluster, &import::aws::LoadBalancerDefaults::default())
@@ -47,11 +52,11 @@ fn main() {
         longest_silence: Default::default(),
         settings: Settings::default(),
     };
-    let scenario = Scenario { request, connections: 1_000_000, traffic: None, seed: Seed(1) };
+    let scenario = Scenario { request, connections, traffic: None, seed: Seed(1) };
     let begun = Instant::now();
     let run = run(&world, &scenario).expect("the request fits the cluster");
     println!(
-        "{NODES} nodes, {pods} pods, 1000000 clients: built in {built:.1?}, migrated in {:.1?}: {:?}, {}, {} events, \
+        "{nodes} nodes, {pods} pods, {connections} clients: built in {built:.1?}, migrated in {:.1?}: {:?}, {}, {} events, \
          {} s of virtual time, most memory {}",
         begun.elapsed(),
         run.verdict,
@@ -74,10 +79,10 @@ fn peak_memory() -> String {
     line.trim_start_matches("VmHWM:").trim().to_owned()
 }
 
-fn objects() -> Vec<Value> {
+fn objects(nodes: usize) -> Vec<Value> {
     let created = "2026-11-23T12:00:00Z";
     let mut all = Vec::new();
-    for node in 0..NODES {
+    for node in 0..nodes {
         let zone = ["us-east-1a", "us-east-1b", "us-east-1c"][node % 3];
         all.push(json!({
             "apiVersion": "v1", "kind": "Node",
@@ -104,7 +109,7 @@ fn objects() -> Vec<Value> {
             "metadata": {"name": daemon, "namespace": "kube-system", "creationTimestamp": created},
             "spec": {"selector": {"matchLabels": {"app": daemon}},
                 "template": {"metadata": {"labels": {"app": daemon}}, "spec": spec}}}));
-        for node in 0..NODES {
+        for node in 0..nodes {
             all.push(pod(
                 &format!("{daemon}-{node}"),
                 "kube-system",
@@ -116,7 +121,7 @@ fn objects() -> Vec<Value> {
             ));
         }
     }
-    for number in 0..DEPLOYMENTS {
+    for number in 0..nodes * 2 / 5 {
         let name = format!("app-{number:03}");
         let set = format!("{name}-5d9c6b8f7");
         let spec = json!({"terminationGracePeriodSeconds": 600,
@@ -143,7 +148,7 @@ fn objects() -> Vec<Value> {
             "status": {"replicas": REPLICAS, "readyReplicas": REPLICAS, "availableReplicas": REPLICAS,
                 "observedGeneration": 1}}));
         for replica in 0..REPLICAS {
-            let node = (number * 7 + replica * 50) % NODES;
+            let node = (number * 7 + replica * (nodes / REPLICAS)) % nodes;
             let mut one =
                 pod(&format!("{set}-{replica:05}"), "shop", &name, "ReplicaSet", &set, node, spec.clone());
             one["metadata"]["labels"]["pod-template-hash"] = json!("5d9c6b8f7");

@@ -90,7 +90,7 @@ impl Observer {
                 uid: "".into(),
                 resource_version: 0,
                 labels: Arc::default(),
-                annotations: Arc::default(),
+                annotations: Default::default(),
                 created_at: world.start(),
                 deleting: false,
             };
@@ -122,7 +122,7 @@ impl Observer {
             uid: quota.metadata.uid.clone().unwrap_or_default().into(),
             resource_version: 0,
             labels: Arc::default(),
-            annotations: Arc::default(),
+            annotations: Default::default(),
             created_at: Timestamp::UNIX_EPOCH,
             deleting: false,
         };
@@ -275,7 +275,7 @@ impl Observer {
                     self.view.journal = exists.then(|| {
                         Arc::new(view::JournalObject {
                             meta: meta_view(world, &state.meta),
-                            data: state.data.as_deref().cloned().unwrap_or_default(),
+                            data: state.data.as_deref().cloned().unwrap_or_default().into(),
                         })
                     });
                 }
@@ -450,7 +450,7 @@ fn meta_view(world: &World, meta: &objects::Meta) -> view::Meta {
         uid: meta.uid.clone(),
         resource_version: meta.resource_version,
         labels: meta.labels.clone(),
-        annotations: meta.annotations.clone(),
+        annotations: meta.annotations.clone().into(),
         created_at: world.wall(meta.created_at),
         deleting: meta.deletion_at.is_some(),
     }

@@ -486,8 +486,8 @@ impl Tally {
     fn take(&mut self, world: &mut World) {
         self.buffer.clear();
         world.take_outcomes(&mut self.buffer);
+        let (mut completed, mut completed_moved, mut others) = (0, 0, false);
         for outcome in &self.buffer {
-            let within = if outcome.within { Contract::Within } else { Contract::Beyond };
             match outcome.event {
                 OutcomeEvent::Opened { connect_us, down_ms, .. } => {
                     self.recorder.on_opened();
@@ -498,17 +498,20 @@ impl Tally {
                 }
                 OutcomeEvent::Completed { moved, response_us } => {
                     self.recorder.on_answered(response_us);
-                    self.recorder.on_ended(loadgen::outcome::EndCause::ClientDone, within);
-                    if moved {
-                        // It ended as its client wished, on a pod that was being removed: that is a clean move.
-                        self.recorder.counts.completed -= 1;
-                        self.recorder.counts.moved += 1;
-                    }
+                    completed += 1;
+                    completed_moved += u64::from(moved);
                 }
-                OutcomeEvent::Ended { cause, .. } => self.recorder.on_ended(cause, within),
+                OutcomeEvent::Ended { cause, .. } => {
+                    let within = if outcome.within { Contract::Within } else { Contract::Beyond };
+                    self.recorder.on_ended(cause, within);
+                    others = true;
+                }
             }
         }
-        self.drops.extend(promises::drops(world, &self.buffer));
+        self.recorder.on_completed(completed, completed_moved);
+        if others {
+            self.drops.extend(promises::drops(world, &self.buffer));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ fn budget(min_available: Option<&str>, max_unavailable: Option<&str>) -> Disrupt
             uid: "uid".into(),
             resource_version: 1,
             labels: Arc::default(),
-            annotations: Arc::default(),
+            annotations: Default::default(),
             created_at: Timestamp::UNIX_EPOCH,
             deleting: false,
         },

@@ -79,7 +79,7 @@ fn a_journal_that_cannot_be_read_names_the_key() {
         write: Journal::begin(&plan).first_write(&plan, None)
     }));
     let mut object = (*fake.view.journal.clone().unwrap()).clone();
-    object.data.insert("status".to_owned(), "half".to_owned());
+    object.data.edit(|data| _ = data.insert("status".to_owned(), "half".to_owned()));
     assert_eq!(Journal::read(&object).unwrap_err().key, "status");
     assert!(wish(&object, Event::Paused).is_err());
 }

@@ -14,7 +14,7 @@ pub(crate) struct Workload<'a> {
     pub(crate) deployment: &'a Deployment,
     pub(crate) autoscaler: Option<&'a HorizontalPodAutoscaler>,
     /// Remembers the scale: on the autoscaler where there is one, else on the Deployment.
-    pub(crate) marks: Option<Marks>,
+    pub(crate) marks: Option<&'a Marks>,
     pub(crate) system: bool,
     /// Replica sets with or wanting replicas.
     pub(crate) replica_sets: Vec<&'a ReplicaSet>,
@@ -49,17 +49,16 @@ impl<'a> Workload<'a> {
 
     /// Replicas before the migration.
     pub(crate) fn original(&self) -> u32 {
-        let marks = self.marks.as_ref();
         let remembered = match self.autoscaler {
-            Some(_) => marks.and_then(|marks| marks.target_replicas),
-            None => marks.and_then(|marks| marks.replicas).map(|replicas| replicas.was),
+            Some(_) => self.marks.and_then(|marks| marks.target_replicas),
+            None => self.marks.and_then(|marks| marks.replicas).map(|replicas| replicas.was),
         };
         remembered.unwrap_or(self.deployment.replicas)
     }
 
     /// Replicas that are asked for now: by the frozen autoscaler, else by the Deployment.
     pub(crate) fn asked(&self) -> u32 {
-        match (self.autoscaler, &self.marks) {
+        match (self.autoscaler, self.marks) {
             (Some(autoscaler), Some(marks)) if marks.bounds.is_some() => autoscaler.max,
             _ => self.deployment.replicas,
         }
@@ -93,7 +92,7 @@ impl<'a> Workload<'a> {
 
     /// Whether somebody else changed the scale after us: from then on it is theirs.
     pub(crate) fn is_theirs(&self) -> bool {
-        let Some(marks) = &self.marks else { return false };
+        let Some(marks) = self.marks else { return false };
         match self.autoscaler {
             Some(autoscaler) => marks
                 .bounds

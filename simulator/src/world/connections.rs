@@ -65,6 +65,8 @@ pub(super) struct Connection {
     exposed: EntryId,
     /// It lost its connection at least once.
     lost: bool,
+    /// Its pod is on another node than the one that it came in through.
+    remote: bool,
 }
 
 /// No target group: the client is inside the cluster.
@@ -133,6 +135,8 @@ pub(super) struct Path {
     pub(super) target: u32,
     pub(super) node: NodeId,
     pub(super) pod: PodId,
+    /// The pod is on another node.
+    pub(super) remote: bool,
 }
 
 impl World {
@@ -156,6 +160,7 @@ impl World {
                 in_node: NONE,
                 exposed: START,
                 lost: false,
+                remote: false,
             });
             self.clients.push(session.opens_at, slot);
         }
@@ -246,6 +251,7 @@ impl World {
                 connection.target = path.target;
                 connection.node = path.node.0;
                 connection.pod = path.pod.0;
+                connection.remote = path.remote;
                 connection.in_pod = position_in_pod;
                 connection.in_node = position_in_node;
                 let down_ms = if again { now - since } else { 0 };
@@ -304,21 +310,21 @@ impl World {
                         0,
                     ));
                 }
-                Ok(Path { group: group.0, target, node, pod })
+                Ok(Path { group: group.0, target, node, pod, remote: false })
             }
             TargetKey::Instance(_) => {
                 let Some(node) = node else { return Err((EndCause::ConnectTimeout, entry, 3_000)) };
                 let local = self.services.last(service).local;
                 // A target that got the flow too early, or endpoints that left: whichever came last is the cause.
-                let pod = self
+                let (pod, remote) = self
                     .through_node(service, node, local, session, salt)
                     .map_err(|(cause, entry, after)| (cause, entry.max(target_entry), after))?;
-                Ok(Path { group: group.0, target, node, pod })
+                Ok(Path { group: group.0, target, node, pod, remote })
             }
         }
     }
 
-    /// A node port: the node's kube-proxy chooses the endpoint.
+    /// A node port: the node's kube-proxy chooses the endpoint. The pod, and whether it is on another node.
     pub(super) fn through_node(
         &self,
         service: ServiceId,
@@ -326,7 +332,7 @@ impl World {
         local: bool,
         session: &Session,
         salt: u64,
-    ) -> Result<PodId, (EndCause, EntryId, Time)> {
+    ) -> Result<(PodId, bool), (EndCause, EntryId, Time)> {
         let state = &self.node_states[node.index()];
         if !state.up {
             return Err((EndCause::ConnectTimeout, state.entry, 3_000));
@@ -354,13 +360,17 @@ impl World {
         if !self.accepts(pod) {
             return Err((EndCause::Refused { reconnecting: false }, self.pod_states[pod.index()].entry, 0));
         }
-        Ok(pod)
+        Ok((pod, pod_node != node))
     }
 
     /// The zone whose address a client's resolver returned: as fresh as its cache.
     fn zone_of(&self, group: TargetGroupId, session: &Session, salt: u64) -> usize {
         let owner = &self.target_groups[group.index()];
-        let age = below(session.pick(0x6167_6564), self.parameters.nlb_dns_ttl + 1);
+        let ttl = self.parameters.nlb_dns_ttl;
+        let settled = |&(_, changed_at): &(bool, Time)| changed_at == 0 || self.now - changed_at >= ttl;
+        // How old a cache is matters only while some may be older than a change.
+        let age =
+            if owner.resolves.iter().all(settled) { 0 } else { below(session.pick(0x6167_6564), ttl + 1) };
         let resolved = |&(now_resolves, changed_at): &(bool, Time)| {
             if self.now.saturating_sub(changed_at) < age && changed_at > 0 {
                 !now_resolves
@@ -374,6 +384,9 @@ impl World {
             return below(bits, owner.zones.len() as u64) as usize;
         }
         let pick = below(bits, count) as usize;
+        if count as usize == owner.resolves.len() {
+            return pick;
+        }
         owner
             .resolves
             .iter()
@@ -402,14 +415,14 @@ impl World {
     }
 
     pub(super) fn complete(&mut self, slot: ConnectionId) {
-        let connection = self.traffic.slots[slot.index()];
         self.leave(slot);
-        let remote = self.pods.last(PodId(connection.pod)).node != Some(NodeId(connection.node));
-        let response_us =
-            500 + below(connection.session.pick(0x7265_7370), 1_500) + if remote { 250 } else { 0 };
+        let connection = &self.traffic.slots[slot.index()];
+        let further = if connection.remote { 250 } else { 0 };
+        let response_us = 500 + below(connection.session.pick(0x7265_7370), 1_500) + further;
         let moved = connection.exposed != START && !connection.lost;
         let event = OutcomeEvent::Completed { moved, response_us };
-        self.note(connection.session.ends_at(), connection.offered, &connection.session, event);
+        let (session, offered) = (connection.session, connection.offered);
+        self.note(session.ends_at(), offered, &session, event);
     }
 
     fn note(&mut self, at: Time, offered: u32, session: &Session, event: OutcomeEvent) {
@@ -422,16 +435,16 @@ impl World {
 
     /// Takes a connection out of the lists of its pod and node.
     fn leave(&mut self, slot: ConnectionId) {
-        let connection = self.traffic.slots[slot.index()];
-        let list = &mut self.pod_states[connection.pod as usize].connections;
-        list.swap_remove(connection.in_pod as usize);
-        if let Some(&moved) = list.get(connection.in_pod as usize) {
-            self.traffic.slots[moved.index()].in_pod = connection.in_pod;
+        let Connection { pod, node, in_pod, in_node, .. } = self.traffic.slots[slot.index()];
+        let list = &mut self.pod_states[pod as usize].connections;
+        list.swap_remove(in_pod as usize);
+        if let Some(&moved) = list.get(in_pod as usize) {
+            self.traffic.slots[moved.index()].in_pod = in_pod;
         }
-        let list = &mut self.node_states[connection.node as usize].connections;
-        list.swap_remove(connection.in_node as usize);
-        if let Some(&moved) = list.get(connection.in_node as usize) {
-            self.traffic.slots[moved.index()].in_node = connection.in_node;
+        let list = &mut self.node_states[node as usize].connections;
+        list.swap_remove(in_node as usize);
+        if let Some(&moved) = list.get(in_node as usize) {
+            self.traffic.slots[moved.index()].in_node = in_node;
         }
     }
 

@@ -183,11 +183,15 @@ impl World {
             return None;
         }
         let versions = &self.service_states[service.index()].versions;
+        // What is older than the longest lag needs no draw; most of the time that is the newest.
+        let longest_lag = self.watch_range().1 + self.parameters.kube_proxy_min_interval;
         versions
             .iter()
             .rev()
             .find(|version| {
-                version.at <= since || version.at + self.proxy_lag(node, service, version.at) <= as_of
+                version.at <= since
+                    || version.at + longest_lag <= as_of
+                    || version.at + self.proxy_lag(node, service, version.at) <= as_of
             })
             .or(versions.first())
     }

@@ -34,8 +34,8 @@ impl World {
         let Some((client, node)) = drawn.or_else(|| self.client_pods().next()) else {
             return Err((EndCause::Unreachable, START, 0));
         };
-        let pod = self.through_node(service, node, false, session, salt)?;
-        Ok(Path { group: NONE, target: client.0, node, pod })
+        let (pod, remote) = self.through_node(service, node, false, session, salt)?;
+        Ok(Path { group: NONE, target: client.0, node, pod, remote })
     }
 
     /// A pod ends, and the clients in it.

@@ -1,6 +1,9 @@
 //! What happens when: a queue of events, ordered by time and, within a millisecond, by when they were planned.
 
-use std::{cmp::Ordering, collections::BinaryHeap};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BinaryHeap,
+};
 
 use super::{
     Time,
@@ -118,94 +121,129 @@ impl Queue {
     }
 }
 
-/// The queue of the clients: exactly one entry per connection slot, so that an entry can be moved. A heap with four
-/// children a node, which touches fewer cache lines than a binary one. An entry is one number, its time before its
-/// slot, so that one comparison orders both.
+/// The queue of the clients: one entry per connection slot counts, the one for the time at which the slot is due.
+///
+/// A million clients in one heap are a cache miss at every step down. Here only the entries of the present block of time
+/// are a heap; those of later blocks lie in no order until their block comes. An entry is one number, its time before its
+/// slot, so that one comparison orders both. An entry that was moved stays where it is and is passed over.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ClientQueue {
-    heap: Vec<u64>,
-    position: Vec<u32>,
+    /// When each slot is due; entries for other times are void.
+    due: Vec<Time>,
+    /// Entries of the present block. The first is not void.
+    present: BinaryHeap<Reverse<u64>>,
+    /// Number of the present block.
+    block: u64,
+    /// Entries of the next blocks, each at its number's remainder; empty before the first client.
+    later: Vec<Vec<Reverse<u64>>>,
+    /// How many they are.
+    later_count: usize,
+    /// Entries beyond those blocks.
+    far: Vec<Reverse<u64>>,
+    /// Emptied lists, to be used again.
+    spare: Vec<Vec<Reverse<u64>>>,
 }
 
 /// Bits of an entry that hold its slot: 16 million clients, and 2^40 ms are 34 years.
 const SLOT_BITS: u32 = 24;
+/// Bits of a time within its block, about a second: a million clients have some ten thousand turns in it, which still fit
+/// into a near cache, and the lists of all blocks fit into the nearest.
+const BLOCK_BITS: u32 = 10;
+/// Blocks that have lists of their own: 17 minutes, longer than most sessions.
+const BLOCKS: u64 = 1_024;
 
 impl ClientQueue {
     /// Adds the next slot; slots are added in their order.
     pub(super) fn push(&mut self, at: Time, client: ConnectionId) {
-        assert_eq!(self.position.len(), client.index(), "slots are added in their order");
+        assert_eq!(self.due.len(), client.index(), "slots are added in their order");
         assert!(client.0 < 1 << SLOT_BITS, "{} clients are more than a queue can hold", client.0);
-        self.position.push(self.heap.len() as u32);
-        self.heap.push(key(at, client));
-        self.rise(self.heap.len() - 1);
+        let at = at.min(u64::MAX >> SLOT_BITS);
+        self.due.push(at);
+        self.add(at, client);
+        self.settle();
     }
 
     pub(super) fn next_at(&self) -> Option<Time> {
-        self.heap.first().map(|entry| entry >> SLOT_BITS)
+        self.present.peek().map(|entry| entry.0 >> SLOT_BITS)
     }
 
     pub(super) fn first(&self) -> Option<(Time, ConnectionId)> {
-        self.heap.first().map(|&entry| (entry >> SLOT_BITS, slot(entry)))
+        self.present.peek().map(|entry| (entry.0 >> SLOT_BITS, slot(entry.0)))
     }
 
-    /// Moves a slot's entry to another time.
+    /// Moves a slot's entry to another time, not before the first entry's.
     pub(super) fn move_to(&mut self, client: ConnectionId, at: Time) {
-        let index = self.position[client.index()] as usize;
-        let entry = key(at, client);
-        let before = std::mem::replace(&mut self.heap[index], entry);
-        if entry < before {
-            self.rise(index);
-        } else {
-            self.sink(index);
-        }
+        let at = at.min(u64::MAX >> SLOT_BITS);
+        self.due[client.index()] = at;
+        self.add(at, client);
+        self.settle();
     }
 
-    fn rise(&mut self, mut index: usize) {
-        let entry = self.heap[index];
-        while index > 0 {
-            let parent = (index - 1) / 4;
-            if self.heap[parent] <= entry {
-                break;
+    fn add(&mut self, at: Time, client: ConnectionId) {
+        self.put(Reverse(at << SLOT_BITS | u64::from(client.0)));
+    }
+
+    /// Puts an entry into the part that its time belongs to.
+    fn put(&mut self, entry: Reverse<u64>) {
+        let block = block_of(entry);
+        if block <= self.block {
+            self.present.push(entry);
+        } else if block < self.block + BLOCKS {
+            if self.later.is_empty() {
+                self.later.resize(BLOCKS as usize, Vec::new());
             }
-            self.place(index, self.heap[parent]);
-            index = parent;
+            let list = &mut self.later[(block % BLOCKS) as usize];
+            if list.capacity() == 0 {
+                *list = self.spare.pop().unwrap_or_default();
+            }
+            list.push(entry);
+            self.later_count += 1;
+        } else {
+            self.far.push(entry);
         }
-        self.place(index, entry);
     }
 
-    fn sink(&mut self, mut index: usize) {
-        let entry = self.heap[index];
+    /// Lets go of void entries, and of blocks that are over, until the first entry counts.
+    fn settle(&mut self) {
         loop {
-            let first = index * 4 + 1;
-            let last = (first + 4).min(self.heap.len());
-            let Some(children) = self.heap.get(first..last).filter(|children| !children.is_empty()) else {
-                break;
-            };
-            let (mut least, mut at) = (children[0], first);
-            for (offset, &child) in children.iter().enumerate().skip(1) {
-                if child < least {
-                    (least, at) = (child, first + offset);
+            while let Some(first) = self.present.peek() {
+                if self.due[slot(first.0).index()] == first.0 >> SLOT_BITS {
+                    return;
+                }
+                self.present.pop();
+            }
+            if self.later_count > 0 {
+                self.block += 1;
+            } else {
+                let Some(next) = self.far.iter().map(|&entry| block_of(entry)).min() else { return };
+                self.block = next;
+            }
+            if self.later_count == 0 || self.block.is_multiple_of(BLOCKS / 2) {
+                for entry in std::mem::take(&mut self.far) {
+                    self.put(entry);
                 }
             }
-            if least >= entry {
-                break;
+            if self.later_count > 0 {
+                let list = std::mem::take(&mut self.later[(self.block % BLOCKS) as usize]);
+                self.later_count -= list.len();
+                if list.capacity() > 0 {
+                    let mut emptied = std::mem::replace(&mut self.present, list.into()).into_vec();
+                    // Entries that came out of the far ones just now.
+                    self.present.extend(emptied.drain(..));
+                    self.spare.push(emptied);
+                }
             }
-            self.place(index, least);
-            index = at;
         }
-        self.place(index, entry);
-    }
-
-    fn place(&mut self, index: usize, entry: u64) {
-        self.heap[index] = entry;
-        self.position[slot(entry).index()] = index as u32;
     }
 }
 
-fn key(at: Time, client: ConnectionId) -> u64 {
-    at.min(u64::MAX >> SLOT_BITS) << SLOT_BITS | u64::from(client.0)
+fn block_of(entry: Reverse<u64>) -> u64 {
+    entry.0 >> (SLOT_BITS + BLOCK_BITS)
 }
 
 fn slot(entry: u64) -> ConnectionId {
     ConnectionId((entry & ((1 << SLOT_BITS) - 1)) as u32)
 }
+
+#[cfg(test)]
+mod tests;

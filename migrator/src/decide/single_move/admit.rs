@@ -49,7 +49,7 @@ pub(super) fn done(s: &Situation<'_>) -> Progress {
 
 /// The patch that gives a node back to the load balancers, as it was before; the mark stays.
 fn admitted(node: &Node) -> Write {
-    let mut marks = Marks::of(&node.meta).unwrap_or_default();
+    let mut marks = Marks::of(&node.meta).cloned().unwrap_or_default();
     let Changed { was, set } = marks.excluded.take().unwrap_or(Changed { was: None, set: None });
     let ours = node.meta.labels.get(EXCLUDE) == set.as_ref();
     marks.excluded = Some(Changed { was: was.clone(), set: was.clone() });
@@ -61,7 +61,7 @@ fn admitted(node: &Node) -> Write {
 }
 
 pub(super) fn exclusion(node: &Node) -> Option<Changed<Option<String>>> {
-    Marks::of(&node.meta).and_then(|marks| marks.excluded)
+    Marks::of(&node.meta)?.excluded.clone()
 }
 
 /// What each node lacks by its index among the seats: a Ready kube-proxy, or Ready pods.

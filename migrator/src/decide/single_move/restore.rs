@@ -170,7 +170,7 @@ fn autoscaler(autoscaler: &HorizontalPodAutoscaler) -> Write {
 }
 
 fn node(node: &Node) -> Write {
-    let marks = Marks::of(&node.meta).unwrap_or_default();
+    let marks = Marks::of(&node.meta).cloned().unwrap_or_default();
     let mut changes = vec![Change::Annotation(ANNOTATION.to_owned(), None)];
     if marks.taint.is_some() && node.taints.iter().any(|taint| taint.key == TAINT) {
         let taints = node.taints.iter().filter(|taint| taint.key != TAINT).cloned().collect();

@@ -149,7 +149,7 @@ fn cheap(s: &Situation<'_>, pod: &Pod) -> Write {
 
 /// The patch that puts a pod's cost back, unless somebody else has changed it since.
 pub(super) fn dear(pod: &Pod) -> Write {
-    let mut marks = Marks::of(&pod.meta).unwrap_or_default();
+    let mut marks = Marks::of(&pod.meta).cloned().unwrap_or_default();
     let cost = marks.deletion_cost.take();
     let ours = cost.filter(|cost| pod.meta.annotations.get(DELETION_COST) == cost.set.as_ref());
     let mut changes = vec![marks.written()];

@@ -68,7 +68,7 @@ pub(crate) fn tainted(s: &Situation<'_>, node: &Node) -> Write {
 
 /// The patch that takes our taint off a node, with its mark.
 pub(crate) fn untainted(node: &Node) -> Write {
-    let mut marks = Marks::of(&node.meta).unwrap_or_default();
+    let mut marks = Marks::of(&node.meta).cloned().unwrap_or_default();
     marks.taint = None;
     let taints = node.taints.iter().filter(|taint| taint.key != TAINT).cloned().collect();
     patch(Kind::Node, &node.meta, vec![marks.written(), Change::Taints(taints)])

@@ -101,7 +101,7 @@ impl Fake {
             uid: text(&format!("uid-{}", self.serial)),
             resource_version: self.version,
             labels,
-            annotations: StringMap::default(),
+            annotations: Default::default(),
             created_at: self.now,
             deleting: false,
         }
@@ -461,8 +461,9 @@ impl Fake {
     pub(crate) fn cost(&mut self, node: &str) {
         for pod in self.view.pods.values_mut() {
             if pod.node.as_deref() == Some(node) && &*pod.meta.name.namespace == "shop" {
-                let annotations = Arc::make_mut(&mut Arc::make_mut(pod).meta.annotations);
-                annotations.insert(DELETION_COST.to_owned(), crate::marks::LOW_COST.to_owned());
+                let annotations = &mut Arc::make_mut(pod).meta.annotations;
+                let cost = (DELETION_COST.to_owned(), crate::marks::LOW_COST.to_owned());
+                annotations.edit(|annotations| annotations.extend([cost]));
             }
         }
     }
@@ -531,9 +532,7 @@ impl Fake {
             let mut set = (*self.view.replica_sets[&set_name]).clone();
             set.replicas = deployment.replicas;
             // Annotations are copied, removals are not.
-            for (key, value) in deployment.meta.annotations.iter() {
-                Arc::make_mut(&mut set.meta.annotations).insert(key.clone(), value.clone());
-            }
+            set.meta.annotations.edit(|own| own.extend((*deployment.meta.annotations).clone()));
             let mut pods: Vec<Arc<Pod>> = self
                 .view
                 .pods
@@ -775,7 +774,7 @@ impl Fake {
                     return false;
                 }
                 let meta = self.meta(journal, StringMap::default());
-                self.view.journal = Some(Arc::new(JournalObject { meta, data: data.clone() }));
+                self.view.journal = Some(Arc::new(JournalObject { meta, data: data.clone().into() }));
             }
             Write::Patch(patch) => return self.patch(patch),
             Write::Evict { pod, .. } => self.end(pod),
@@ -850,15 +849,19 @@ impl Fake {
                 }
                 object.meta.resource_version = version;
                 for change in &patch.changes {
-                    let (map, key, value) = match change {
-                        Change::Label(key, value) => (&mut object.meta.labels, key, value),
-                        Change::Annotation(key, value) => (&mut object.meta.annotations, key, value),
-                        _ => continue,
+                    let set = |map: &mut BTreeMap<String, String>, key: &String, value: &Option<String>| {
+                        match value {
+                            Some(value) => map.insert(key.clone(), value.clone()),
+                            None => map.remove(key),
+                        };
                     };
-                    match value {
-                        Some(value) => Arc::make_mut(map).insert(key.clone(), value.clone()),
-                        None => Arc::make_mut(map).remove(key),
-                    };
+                    match change {
+                        Change::Label(key, value) => set(Arc::make_mut(&mut object.meta.labels), key, value),
+                        Change::Annotation(key, value) => {
+                            object.meta.annotations.edit(|annotations| set(annotations, key, value));
+                        }
+                        _ => {}
+                    }
                 }
                 object
             }};

@@ -235,7 +235,7 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         |given| {
             let pods = &mut given.cluster.pods;
             let pod = Arc::make_mut(pods.get_mut(&name("shop", "web-1-0")).expect("given"));
-            pod.meta.annotations = Arc::new(map(&[("nodeferry.io/was", "{}")]));
+            pod.meta.annotations = map(&[("nodeferry.io/was", "{}")]).into();
         },
         |_| {},
     ),
@@ -593,7 +593,7 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
 
 fn mark(given: &mut Given, plan: &str) {
     let mark = format!(r#"{{"plan":"{plan}","replicas":{{"was":2,"set":4}}}}"#);
-    given.web().meta.annotations = Arc::new(map(&[("nodeferry.io/was", &mark)]));
+    given.web().meta.annotations = map(&[("nodeferry.io/was", &mark)]).into();
 }
 
 fn kind(given: &mut Given, kind: &str) {

@@ -38,7 +38,7 @@ pub(super) fn meta(namespace: &str, name: &str, labels: &[(&str, &str)]) -> Meta
         uid: format!("uid of {namespace}/{name}").into(),
         resource_version: 1,
         labels: Arc::new(map(labels)),
-        annotations: Arc::default(),
+        annotations: Default::default(),
         created_at: Timestamp::UNIX_EPOCH,
         deleting: false,
     }
@@ -410,7 +410,7 @@ impl Given {
         let status = format!(r#"{{"state":"{state}"}}"#);
         let data = map(&[("plan-id", "plan-1"), ("status", &status)]);
         self.cluster.journal =
-            Some(Arc::new(JournalObject { meta: meta("kube-system", "nodeferry", &[]), data }));
+            Some(Arc::new(JournalObject { meta: meta("kube-system", "nodeferry", &[]), data: data.into() }));
     }
 
     /// Every old node out of these, for a group to adopt.

@@ -179,7 +179,7 @@ fn closed(s: &Situation<'_>, node: &Node) -> Write {
 
 /// The patch that opens a node of ours; where somebody else has opened it already, only the mark goes.
 pub(crate) fn open(node: &Node) -> Write {
-    let mut marks = Marks::of(&node.meta).unwrap_or_default();
+    let mut marks = Marks::of(&node.meta).cloned().unwrap_or_default();
     let ours = marks.unschedulable.take().filter(|mark| mark.set == node.unschedulable);
     let mut changes = vec![marks.written()];
     changes.extend(ours.map(|mark| Change::Unschedulable(mark.was)));
