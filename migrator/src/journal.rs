@@ -227,6 +227,14 @@ pub fn wish(object: &JournalObject, event: Event) -> Result<Write, WishError> {
     Ok(journal.write(object))
 }
 
+/// The write that says that a migration cannot go on, and why; a user decides whether to resume or to roll back.
+///
+/// # Errors
+/// Where the journal cannot be read, or the migration is not running.
+pub fn stop(object: &JournalObject, reason: String) -> Result<Write, WishError> {
+    wish(object, Event::Stopped(reason))
+}
+
 /// Why a user's wish was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum WishError {

@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod marks;
 pub mod names;
 pub mod plan;
+pub mod refusals;
 pub mod request;
 mod selector;
 mod situation;

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use migrator::{
     action::{self, Action, Outcome, Poll, Reason, Step, Write},
     decide::decide,
-    kernel, names,
+    journal, kernel, names,
     plan::Plan,
+    refusals::Refusals,
     view::ObjectName,
 };
 use simulator::world::{
@@ -86,13 +87,14 @@ pub fn drive(
     };
     let mut interventions = interventions.iter_mut().peekable();
     let mut backoff: Time = 0;
+    let mut refused = Refusals::default();
     while world.now() < deadline {
         observer.observe(world);
         driven.decisions += 1;
         match decide(plan, &observer.view, world.wall(world.now() as i64)) {
             Step::Act(actions) => {
                 driven.last_wait = None;
-                let progress = act(world, observer, plan, actions, &mut driven);
+                let progress = act(world, observer, plan, actions, &mut refused, &mut driven);
                 backoff = if progress { 0 } else { (backoff * 2).clamp(1_000, 30_000) };
                 if backoff > 0 {
                     let until = world.now() + backoff;
@@ -141,9 +143,11 @@ fn act(
     observer: &mut Observer,
     plan: &Plan,
     actions: Vec<Action>,
+    refused: &mut Refusals,
     driven: &mut Driven,
 ) -> bool {
     let mut sent: Vec<(RequestId, bool)> = Vec::new();
+    let mut writes: Vec<(&'static str, Write)> = Vec::new();
     let verdicts = kernel::judge_all(plan, &observer.view, &actions);
     for (action, verdict) in actions.into_iter().zip(verdicts) {
         if let Err(refusal) = verdict {
@@ -155,6 +159,7 @@ fn act(
         }
         note_action(driven, world.now(), action.phase);
         let phase = action.phase;
+        writes.push((phase, action.write.clone()));
         let (request, on_aws) = request(action.write);
         sent.push((world.submit(MIGRATOR, phase, request), on_aws));
     }
@@ -169,18 +174,26 @@ fn act(
     }
     let mut written = 0;
     let (mut progress, mut aws) = (false, false);
-    for (id, on_aws) in sent {
+    let mut stop = None;
+    for ((id, on_aws), (phase, write)) in sent.into_iter().zip(writes) {
         let Some((_, answer)) = world.answer(id) else { continue };
         match answer {
             requests::Answer::Done(version) => {
                 written = written.max(version.unwrap_or(0));
                 progress = true;
                 aws |= on_aws;
+                refused.on_accepted(&write);
             }
             // What was conflicting or is gone is decided again on a fresh view.
             requests::Answer::Conflict | requests::Answer::NotFound => {}
-            requests::Answer::RetryLater(_) | requests::Answer::Refused(_) => {}
+            requests::Answer::RetryLater(_) => {}
+            requests::Answer::Refused(why) => stop = stop.or(refused.on_refused(phase, &write, why)),
         }
+    }
+    if let Some(reason) = stop
+        && let Some(Ok(write)) = observer.view.journal.as_deref().map(|object| journal::stop(object, reason))
+    {
+        world.submit(MIGRATOR, "stop", request(write).0);
     }
     // No decision sees a view that lacks an acknowledged write.
     while observer.resource_version < written {

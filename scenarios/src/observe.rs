@@ -507,6 +507,8 @@ fn group_view(group: &world::Group) -> view::NodeGroup {
             GroupStatus::Updating => view::NodeGroupStatus::Updating,
             GroupStatus::Deleting | GroupStatus::Deleted => view::NodeGroupStatus::Deleting,
             GroupStatus::CreateFailed => view::NodeGroupStatus::CreateFailed,
+            GroupStatus::DeleteFailed => view::NodeGroupStatus::DeleteFailed,
+            GroupStatus::Degraded => view::NodeGroupStatus::Degraded,
         },
         bounds: bounds_view(group.bounds),
         instance_types: group.instance_types.clone(),

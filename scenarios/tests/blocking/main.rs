@@ -11,7 +11,10 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use migrator::findings::{Code, Severity};
+use migrator::{
+    action::Outcome,
+    findings::{Code, Severity},
+};
 use scenarios::scenario::{Run, Verdict};
 
 use cases::{CASES, Case};
@@ -56,6 +59,18 @@ fn a_blocking_finding_that_is_accepted_breaks_its_promise() {
         }
         Err(format!("{} held under all seeds of {SEEDS:?}; {held}", case.breaks))
     });
+}
+
+#[test]
+fn a_request_that_is_refused_for_good_stops_the_migration_with_the_reason() {
+    for (code, said) in [(Code::CustomImage, "AMI"), (Code::TwoBudgets, "more than one PodDisruptionBudget")]
+    {
+        let case = CASES.iter().find(|case| case.code == code).expect("every blocking code has a case");
+        let run = (case.given)().run(0, &[code.id()]);
+        let outcome = run.driven.as_ref().and_then(|driven| driven.outcome.clone());
+        let Some(Outcome::Stopped(reason)) = outcome else { panic!("{code}: {}", told(&run)) };
+        assert!(reason.contains("refused 8 times") && reason.contains(said), "{code}: {reason}");
+    }
 }
 
 #[test]

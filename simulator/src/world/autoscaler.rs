@@ -3,7 +3,7 @@
 
 use super::{
     Time, World,
-    cloud::{Bounds, BoundsChange, GroupStatus},
+    cloud::{Bounds, BoundsChange},
     ids::{EntryId, GroupId, NodeId},
     log::{Subject, What},
     measures::Writer,
@@ -90,7 +90,7 @@ impl World {
                 crate::selector::Taint::compile(&taint)
                     .is_ok_and(|taint| crate::selector::tolerates(&spec.tolerations, &taint))
             });
-            matches!(group.status, GroupStatus::Active) && believed.desired < believed.max && tolerated
+            group.status.is_settled() && believed.desired < believed.max && tolerated
         });
         let Some(id) = group else { return };
         if self.autoscaler.added_at.is_some_and(|at| self.now < at + 120_000) {
@@ -115,7 +115,7 @@ impl World {
         for id in (0..self.groups.len()).map(GroupId::from) {
             let (believed, replaced_by) = self.believed_bounds(id);
             let group = &self.groups[id.index()];
-            if group.status != GroupStatus::Active || believed.desired <= believed.min {
+            if !group.status.is_settled() || believed.desired <= believed.min {
                 // Unless its cache is stale, nothing can go; look again when it has been refreshed.
                 if group
                     .history

@@ -293,7 +293,9 @@ impl Builder {
                     aws::NodeGroupStatus::Creating => GroupStatus::Creating,
                     aws::NodeGroupStatus::Deleting => GroupStatus::Deleting,
                     aws::NodeGroupStatus::CreateFailed => GroupStatus::CreateFailed,
-                    _ => GroupStatus::Active,
+                    aws::NodeGroupStatus::DeleteFailed => GroupStatus::DeleteFailed,
+                    aws::NodeGroupStatus::Degraded => GroupStatus::Degraded,
+                    aws::NodeGroupStatus::Active => GroupStatus::Active,
                 },
                 bounds,
                 subnets,
@@ -1053,6 +1055,7 @@ impl Builder {
             }
         }
         for group in 0..world.groups.len() {
+            world.resume_group(GroupId::from(group));
             world.queue.push(1_000, Event::ScaleGroup(GroupId::from(group)), START);
         }
         // Workloads that are not what they should be are looked at once.

@@ -8,7 +8,7 @@ use super::{
     Time, World,
     ids::{EntryId, GroupId, InstanceId, NodeId, PodId, TargetGroupId, ZoneId},
     load_balancer::{TargetKey, TargetState},
-    log::{Subject, What},
+    log::{START, Subject, What},
     objects::{PodOwner, ReadyCondition},
     pods::Containers,
     queue::Event,
@@ -77,7 +77,17 @@ pub enum GroupStatus {
     Updating,
     Deleting,
     CreateFailed,
+    DeleteFailed,
+    /// Something is wrong with its resources; it takes updates all the same.
+    Degraded,
     Deleted,
+}
+
+impl GroupStatus {
+    /// EKS is not at work on it, and has not given it up.
+    pub(super) fn is_settled(self) -> bool {
+        matches!(self, GroupStatus::Active | GroupStatus::Degraded)
+    }
 }
 
 /// A managed node group with its Auto Scaling group.
@@ -309,7 +319,7 @@ impl World {
             return Err(format!("ResourceNotFoundException: no node group {name}"));
         };
         let group = &mut self.groups[id.index()];
-        if group.status != GroupStatus::Active {
+        if !group.status.is_settled() {
             return Err(format!("ResourceInUseException: node group {name} is not in Active state"));
         }
         if let Some(bounds) = bounds
@@ -527,6 +537,31 @@ impl World {
         let launched_ready = self.parameters.ec2_launch_to_ready.saturating_sub(15_000);
         let remaining = if launched_ready > self.parameters.ec2_pending_to_running { 15_000 } else { 5_000 };
         self.queue.push(self.now + remaining, Event::NodeReady(node), cause);
+    }
+
+    /// What EKS was doing to a group when it was exported goes on.
+    pub(super) fn resume_group(&mut self, id: GroupId) {
+        let group = &mut self.groups[id.index()];
+        match group.status {
+            GroupStatus::Creating => {
+                let at = self.now + self.parameters.eks_create_to_active;
+                self.queue.push(at, Event::GroupCreated(id), START);
+            }
+            GroupStatus::Updating => {
+                group.change = Some((None, Vec::new(), Vec::new()));
+                self.queue.push(self.now + self.parameters.eks_config_update, Event::GroupUpdated(id), START);
+            }
+            GroupStatus::Deleting => {
+                group.status = GroupStatus::Active;
+                let name = group.name.clone();
+                self.delete_node_group(&name, START).expect("a group that exists and is active is deleted");
+            }
+            GroupStatus::Active
+            | GroupStatus::CreateFailed
+            | GroupStatus::DeleteFailed
+            | GroupStatus::Degraded
+            | GroupStatus::Deleted => {}
+        }
     }
 
     // ---- deletion ----
