@@ -92,6 +92,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) arriving_group: &'a str,
     /// Nodes by name.
     pub(crate) seats: Vec<Seat<'a>>,
+    /// Indexes of seats by the instances of their nodes.
+    by_instance: Lookup<'a>,
     /// Deployments that have pods on nodes that are left, or marks of ours; by name.
     pub(crate) workloads: Vec<Workload<'a>>,
     /// Active pods on nodes that are left and that no Deployment moves: of StatefulSets, Jobs, or nobody.
@@ -122,7 +124,8 @@ impl<'a> Situation<'a> {
         let instance_targets = plan.services.iter().any(|service| !service.ip)
             || balanced.iter().flat_map(|b| &b.groups).any(|group| !group.ip_targets);
         let mut seats = seats(cluster, leaving_group, arriving_group);
-        note_presence(&mut seats, cluster);
+        let by_instance = by_instance(&seats);
+        note_presence(&mut seats, &by_instance, cluster);
         let mut situation = Situation {
             plan,
             cluster,
@@ -133,6 +136,7 @@ impl<'a> Situation<'a> {
             leaving_group,
             arriving_group,
             seats,
+            by_instance,
             workloads: Vec::new(),
             strays: Vec::new(),
             balanced,
@@ -169,6 +173,8 @@ impl<'a> Situation<'a> {
             }
         }
         let owners = Lookup::new(owners.into_iter());
+        // Pods of one ReplicaSet follow each other by name, so that its Deployment is mostly that of the pod before.
+        let mut owner_before: Option<(&str, Option<usize>)> = None;
         for pod in self.cluster.pods.values() {
             let pod: &'a Pod = pod;
             let owner = pod.owner.as_ref();
@@ -185,8 +191,12 @@ impl<'a> Situation<'a> {
                 continue;
             }
             let member = Member { pod, seat, leaving };
-            let deployment =
-                owner.filter(|o| o.kind == OwnerKind::ReplicaSet).and_then(|o| owners.get(&o.uid));
+            let deployment = owner.filter(|o| o.kind == OwnerKind::ReplicaSet).and_then(|o| {
+                let known = owner_before.filter(|(uid, _)| *uid == &*o.uid);
+                let found = known.unwrap_or_else(|| (&*o.uid, owners.get(&o.uid)));
+                owner_before = Some(found);
+                found.1
+            });
             match deployment {
                 Some(at) => workloads[at].pods.push(member),
                 None if leaving => self.strays.push(member),
@@ -387,25 +397,13 @@ impl<'a> Situation<'a> {
 
     /// The side that a target belongs to, with the pods' addresses for ip targets; `None` for what is no node or pod of
     /// the cluster any more.
-    pub(crate) fn side_of(
-        &self,
-        target: &Target,
-        by_instance: &[(&str, Side)],
-        by_ip: &[(&str, Side)],
-    ) -> Option<Side> {
-        let (table, id) = match &target.id {
-            TargetId::Instance(id) => (by_instance, id),
-            TargetId::Ip(ip) => (by_ip, ip),
-        };
-        table.binary_search_by(|(own, _)| (*own).cmp(&**id)).ok().map(|at| table[at].1)
-    }
-
-    /// Sides by instance id, sorted for [`Self::side_of`].
-    pub(crate) fn instances(&self) -> Vec<(&'a str, Side)> {
-        let mut table: Vec<_> =
-            self.seats.iter().filter_map(|seat| Some((seat.instance?, seat.side))).collect();
-        table.sort_unstable_by_key(|(id, _)| *id);
-        table
+    pub(crate) fn side_of(&self, target: &Target, by_ip: &[(&str, Side)]) -> Option<Side> {
+        match &target.id {
+            TargetId::Instance(id) => self.by_instance.get(id).map(|at| self.seats[at].side),
+            TargetId::Ip(ip) => {
+                by_ip.binary_search_by(|(own, _)| (*own).cmp(&**ip)).ok().map(|at| by_ip[at].1)
+            }
+        }
     }
 
     /// Sides by pod address, sorted for [`Self::side_of`]; only where some target group registers pods.
@@ -480,11 +478,14 @@ pub(crate) fn seat_of(seats: &[Seat<'_>], node: &str) -> Option<usize> {
     seats.binary_search_by(|seat| (*seat.node.meta.name.name).cmp(node)).ok()
 }
 
-/// Notes for every node its worst state over the instance target groups.
-fn note_presence(seats: &mut [Seat<'_>], cluster: &ClusterView) {
+fn by_instance<'a>(seats: &[Seat<'a>]) -> Lookup<'a> {
     let instances: Vec<(&str, usize)> =
         seats.iter().filter_map(|seat| Some((seat.instance?, seat.at))).collect();
-    let by_instance = Lookup::new(instances.into_iter());
+    Lookup::new(instances.into_iter())
+}
+
+/// Notes for every node its worst state over the instance target groups.
+fn note_presence(seats: &mut [Seat<'_>], by_instance: &Lookup<'_>, cluster: &ClusterView) {
     for group in cluster.aws.target_groups.values().filter(|group| !group.classic) {
         for target in &group.targets {
             let TargetId::Instance(id) = &target.id else { continue };

@@ -1,4 +1,5 @@
-//! Whole migrations of the online boutique, from a parsed world to the verdict: single-move, 500 connections.
+//! Whole migrations of the online boutique, from a parsed world to the verdict: single-move, 500 connections. Then the most
+//! memory that the process has held beyond the parsed world: a run, its twin and what watches them.
 
 use std::time::Duration;
 
@@ -31,12 +32,14 @@ fn request() -> Request {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a benchmark reports")]
 fn online_boutique(criterion: &mut Criterion) {
     let cluster = import::read_cluster(EXPORT.as_ref()).expect("the test data is an export");
     let defaults = import::aws::LoadBalancerDefaults::default();
     let (aws, _) = import::aws::complete(None, &cluster, &defaults).expect("it needs no AWS file");
     let world =
         World::new(&cluster, &aws, Parameters::default(), Seed(0)).expect("its selectors can be read");
+    let before = peak_memory();
     let mut seed = 0;
     let mut group = criterion.benchmark_group("migration");
     group.measurement_time(Duration::from_secs(10)).sample_size(30);
@@ -51,6 +54,15 @@ fn online_boutique(criterion: &mut Criterion) {
         });
     });
     group.finish();
+    if let (Some(before), Some(most)) = (before, peak_memory()) {
+        println!("memory of a migration: {} kB", most - before);
+    }
+}
+
+/// The most memory that the process has held so far, in kB, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
 }
 
 criterion_group!(benches, online_boutique);

@@ -3,7 +3,6 @@
 
 mod boundaries;
 mod causes;
-#[expect(dead_code, reason = "the builder also makes StatefulSets, which no story here needs yet")]
 mod cluster;
 mod configuration;
 mod determinism;

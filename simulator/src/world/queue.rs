@@ -171,7 +171,7 @@ impl ClientQueue {
         self.present.peek().map(|entry| (entry.0 >> SLOT_BITS, slot(entry.0)))
     }
 
-    /// Moves a slot's entry to another time, not before the first entry's.
+    /// Moves a slot's entry to another time, which may be before the first entry's.
     pub(super) fn move_to(&mut self, client: ConnectionId, at: Time) {
         let at = at.min(u64::MAX >> SLOT_BITS);
         self.due[client.index()] = at;

@@ -66,12 +66,12 @@ enum Coverage {
 }
 
 fn coverage(s: &Situation<'_>) -> Coverage {
-    let (by_instance, by_ip) = (s.instances(), s.addresses());
+    let by_ip = s.addresses();
     let mut coverage = Coverage::NothingToCover;
     for (b, group) in gated(s) {
         // Where targets follow the pods, one that moved to a third group serves as well as one on the arriving nodes.
         let follows_pods = group.ip_targets || b.service.local;
-        let side_of = |t| match s.side_of(t, &by_instance, &by_ip) {
+        let side_of = |t| match s.side_of(t, &by_ip) {
             Some(Side::Elsewhere) if follows_pods => Some(Side::Arriving),
             side => side,
         };
@@ -87,7 +87,7 @@ fn coverage(s: &Situation<'_>) -> Coverage {
         for zone in healthy(Side::Leaving) {
             if !new.contains(&zone) {
                 let what = format!("a new target of {} in zone {zone}", shown(&b.service.meta.name));
-                return Coverage::Lacking { what, seen: states(s, group, &by_instance, &by_ip) };
+                return Coverage::Lacking { what, seen: states(s, group, &by_ip) };
             }
             coverage = Coverage::Full;
         }
@@ -105,16 +105,11 @@ fn gated<'s, 'a>(s: &'s Situation<'a>) -> impl Iterator<Item = (&'s Balanced<'a>
 }
 
 /// The states of the new targets, for people.
-fn states(
-    s: &Situation<'_>,
-    group: &TargetGroup,
-    by_instance: &[(&str, Side)],
-    by_ip: &[(&str, Side)],
-) -> String {
+fn states(s: &Situation<'_>, group: &TargetGroup, by_ip: &[(&str, Side)]) -> String {
     let new: Vec<String> = group
         .targets
         .iter()
-        .filter(|t| s.side_of(t, by_instance, by_ip) == Some(Side::Arriving))
+        .filter(|t| s.side_of(t, by_ip) == Some(Side::Arriving))
         .map(|t| format!("{} {:?}", t.zone, t.state))
         .collect();
     if new.is_empty() { "no new target".to_owned() } else { new.join(", ") }

@@ -18,6 +18,7 @@ fn check(clients: u32, longest: Time) {
         due.push(at);
         model.insert((at, client));
     }
+    let mut before = 0;
     for _ in 0..100_000 {
         let (now, client) = *model.first().expect("every client has an entry");
         assert_eq!((queue.next_at(), queue.first()), (Some(now), Some((now, client))));
@@ -29,8 +30,11 @@ fn check(clients: u32, longest: Time) {
             queue.move_to(client, at);
         };
         if other != client && stream.chance(1, 10) {
-            move_to(other, now + 1);
+            // Something happens between two turns.
+            move_to(other, before + 1 + stream.below(now - before + 1));
+            continue;
         }
+        before = now;
         move_to(client, now + 1 + stream.below(longest));
     }
 }
