@@ -30,7 +30,8 @@ pub(crate) fn run(asked: &Simulate, color: Color) -> Result<Exit> {
 
     let request = input::request(asked)?;
     let (given, _) = timed("reading", || input::read(asked));
-    let given = given?;
+    let mut given = given?;
+    given.setup.note_instance_types(&request);
     let scenario = Scenario {
         request: request.clone(),
         connections: asked.connections,

@@ -236,8 +236,15 @@ pub fn run_later(
         promises::finishes(&driven, budget),
     ];
     let exposed = world.exposed_sessions();
-    let why = if twin_drops > 0 {
-        Some(format!("{twin_drops} sessions drop without a migration as well: the twin is not clean"))
+    let why = if let Some(first) = twin_drops.first() {
+        let chain = twin.explain(first.entry);
+        let told = match (chain.first(), chain.last()) {
+            (Some(first), Some(last)) if first != last => format!("{first}, because {last}"),
+            (Some(only), _) => only.clone(),
+            _ => first.cause.to_owned(),
+        };
+        let count = twin_drops.len();
+        Some(format!("{count} sessions drop without a migration as well; the first: {told}"))
     } else if exposed < EXPOSED_AT_LEAST {
         Some(format!(
             "only {exposed} sessions within their contract were open on pods when their removal began; \
@@ -436,7 +443,7 @@ fn planned_time(plan: &Plan, view: &ClusterView) -> Time {
     millis(total)
 }
 
-/// The same world without a migration: its state at the same time, and how many sessions drop there.
+/// The same world without a migration: its state at the same time, and which sessions drop there.
 ///
 /// Sessions are only simulated where one could drop. A world in which nothing has happened by the end, and in which
 /// every path that a connect can take leads to a pod, drops none.
@@ -446,13 +453,13 @@ fn twin(
     offered: &[Offered],
     interventions: &mut [Intervention<'_>],
     end: Time,
-) -> (World, usize) {
+) -> (World, Vec<Drop>) {
     if !interventions.iter().any(|intervention| intervention.in_twin) {
         let mut quiet = base.reseeded(seed);
         let nothing = quiet.entries().len();
         quiet.advance(end, None);
         if quiet.entries().len() == nothing && offered.iter().all(|offered| quiet.serves_everyone(offered)) {
-            return (quiet, 0);
+            return (quiet, Vec::new());
         }
     }
     let mut twin = base.reseeded(seed);
@@ -470,8 +477,8 @@ fn twin(
         }
         tally.take(&mut twin);
     }
-    let dropped = tally.drops.iter().filter(|drop| drop.within).count();
-    (twin, dropped)
+    tally.drops.retain(|drop| drop.within);
+    (twin, tally.drops)
 }
 
 /// Adds up outcomes as they come.

@@ -12,6 +12,7 @@ use loadgen::{
     chance::Seed,
     traffic_file::{TrafficError, TrafficFile},
 };
+use migrator::request::Request;
 use serde_saphyr::SnippetMode;
 use simulator::{
     import::{
@@ -111,6 +112,16 @@ pub fn setup(
     let world =
         World::new(cluster, &state, drawn, seed).map_err(|error| SetupError::Build(Box::new(error)))?;
     Ok(Setup { world, assumed, overruled })
+}
+
+impl Setup {
+    /// Notes which of the types that are asked for are not known, so that their nodes get a guessed size.
+    pub fn note_instance_types(&mut self, request: &Request) {
+        let unknown = request.instance_types.iter().filter(|name| !self.world.knows_instance_type(name));
+        self.assumed.extend(unknown.map(|name| {
+            format!("instance type {name} is not known: its nodes are given the room of an m5.large")
+        }));
+    }
 }
 
 /// What load balancers do where neither a file nor an annotation says it.

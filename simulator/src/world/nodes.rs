@@ -20,6 +20,9 @@ use super::{
 };
 use crate::{controllers::taint_eviction, instance_types, selector};
 
+/// Room of a node whose type is unknown, as of an m5.large: thousandths of a core, bytes and pods.
+const UNKNOWN_TYPE: (i64, i64, i64) = (1_930, 7_220 << 20, 29);
+
 /// Taint of a node that is not Ready.
 pub(super) const NOT_READY: &str = "node.kubernetes.io/not-ready";
 /// Taint of a cordoned node.
@@ -148,16 +151,18 @@ impl World {
         id
     }
 
+    /// Whether nodes of this type can be given their size: the cluster has one, or the type's own figures are known.
+    pub fn knows_instance_type(&self, instance_type: &str) -> bool {
+        self.node_like(instance_type).is_some() || instance_types::lookup(instance_type).is_some()
+    }
+
+    fn node_like(&self, instance_type: &str) -> Option<&Node> {
+        let label = |node: &&Node| node.meta.labels.get("node.kubernetes.io/instance-type").cloned();
+        self.nodes.iter().map(|(_, node)| &**node).find(|node| label(node).as_deref() == Some(instance_type))
+    }
+
     fn allocatable_of(&self, instance_type: &str) -> (i64, i64, i64) {
-        let like = self
-            .nodes
-            .iter()
-            .map(|(_, node)| node)
-            .find(|node| {
-                node.meta.labels.get("node.kubernetes.io/instance-type").map(String::as_str)
-                    == Some(instance_type)
-            })
-            .map(|node| (node.cpu_milli, node.memory, node.pods));
+        let like = self.node_like(instance_type).map(|node| (node.cpu_milli, node.memory, node.pods));
         like.or_else(|| {
             instance_types::lookup(instance_type).map(|found| {
                 let allocatable = found.allocatable();
@@ -168,7 +173,7 @@ impl World {
                 )
             })
         })
-        .unwrap_or((1_930, 7_220 << 20, 29))
+        .unwrap_or(UNKNOWN_TYPE)
     }
 
     pub(super) fn node_becomes_ready(&mut self, id: NodeId, cause: EntryId) {
