@@ -82,18 +82,12 @@ pub fn serve(world: World, speed: u32, ready: impl FnOnce(SocketAddr) -> io::Res
         let served = Arc::new(Served::new(world, speed));
         let driver = served.clone();
         tokio::spawn(async move { driver.run().await });
-        tokio::spawn(connection::accept(listener_of(&listener)?, served));
-        ready(listener.local_addr()?)?;
+        let address = listener.local_addr()?;
+        tokio::spawn(connection::accept(listener, served));
+        ready(address)?;
         ended.await;
         Ok(())
     })
-}
-
-/// The same socket for the task that accepts.
-fn listener_of(listener: &TcpListener) -> io::Result<TcpListener> {
-    use std::os::fd::AsFd as _;
-    let owned = listener.as_fd().try_clone_to_owned()?;
-    TcpListener::from_std(std::net::TcpListener::from(owned))
 }
 
 /// Ends at the first SIGINT or SIGTERM.

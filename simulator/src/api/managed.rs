@@ -58,8 +58,7 @@ impl<'a> At<'a> {
                         | "involvedObject"
                         | "roleRef"
                 );
-                let service_selector = field == "selector" || atomic;
-                if service_selector { Parts::Whole } else { Parts::Fields }
+                if atomic { Parts::Whole } else { Parts::Fields }
             }
             (
                 "containers"
@@ -161,10 +160,7 @@ fn changed(old: Option<&Value>, new: &Value, at: At<'_>, parts: Parts) -> Option
                 let before = old.and_then(|old| old.get(key));
                 let below = at.parts(key, value);
                 let inside = at.below(key);
-                let found = match below {
-                    Parts::Fields => changed(before, value, inside, below),
-                    _ => changed(before, value, inside, below),
-                };
+                let found = changed(before, value, inside, below);
                 if let Some(found) = found {
                     set.insert(format!("f:{key}"), found);
                 }

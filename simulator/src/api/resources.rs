@@ -123,12 +123,11 @@ fn ends_in_vowel(stem: &str) -> bool {
     stem.ends_with(['a', 'e', 'i', 'o', 'u'])
 }
 
-use Subresource::{Binding, Eviction, Log, Scale, Status};
-
 const NONE: &[Subresource] = &[];
-const WITH_STATUS: &[Subresource] = &[Status];
-const SCALABLE: &[Subresource] = &[Scale, Status];
-const POD: &[Subresource] = &[Binding, Eviction, Log, Status];
+const WITH_STATUS: &[Subresource] = &[Subresource::Status];
+const SCALABLE: &[Subresource] = &[Subresource::Scale, Subresource::Status];
+const POD: &[Subresource] =
+    &[Subresource::Binding, Subresource::Eviction, Subresource::Log, Subresource::Status];
 
 type Row = (&'static str, &'static str, &'static str, &'static str, bool, bool, &'static [Subresource]);
 

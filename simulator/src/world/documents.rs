@@ -56,17 +56,17 @@ impl World {
                 let state = self.stateful_sets.last(id);
                 let mut value = self.body(&state.meta, "apps/v1", "StatefulSet", true);
                 put(at(&mut value, "spec"), "replicas", Some(json!(state.replicas)));
-                let revision = format!(
-                    "{}-{}",
-                    state.meta.name,
-                    self.template_hash(state.spec, &state.template_labels, None)
-                );
+                let revision = self.revision_name(&state.meta.name, value.pointer("/spec/template"));
+                let current = match self.owners.stateful_revisions.get(&id) {
+                    Some((_, before)) if state.status.updated < state.status.replicas => before.clone(),
+                    _ => revision.clone(),
+                };
                 let status = at(&mut value, "status");
                 put_counts(status, &state.status);
                 put(status, "replicas", Some(json!(state.status.replicas)));
                 put(status, "availableReplicas", Some(json!(state.status.available)));
                 put_count(status, "currentReplicas", state.status.replicas);
-                put(status, "currentRevision", Some(json!(revision)));
+                put(status, "currentRevision", Some(json!(current)));
                 put(status, "updateRevision", Some(json!(revision)));
                 put(status, "collisionCount", Some(json!(0)));
                 value

@@ -81,7 +81,8 @@ impl World {
         node: Option<NodeId>,
         cause: EntryId,
     ) -> PodId {
-        let meta = self.new_meta(namespace, name, labels);
+        let mut meta = self.new_meta(namespace, name, labels);
+        meta.annotations = self.template_annotations(owner);
         self.add_pod(meta, owner, spec, node, cause)
     }
 

@@ -49,8 +49,9 @@ pub(super) struct Owners {
     pending_daemons: bool,
     /// Deployments whose template a client has changed, until their controller has found its ReplicaSet.
     pub(super) changed_templates: BTreeSet<DeploymentId>,
-    /// When a client last changed the template of a StatefulSet or DaemonSet: pods from before are replaced.
-    pub(super) stateful_revisions: BTreeMap<StatefulSetId, Time>,
+    /// When a client last changed the template of a StatefulSet (with the revision before) or DaemonSet: pods from
+    /// before are replaced.
+    pub(super) stateful_revisions: BTreeMap<StatefulSetId, (Time, String)>,
     pub(super) daemon_revisions: BTreeMap<DaemonSetId, Time>,
     histories: Vec<hpa::History>,
     scaled_at: Vec<Option<Time>>,
@@ -547,7 +548,7 @@ impl World {
         let Some(state) = self.stateful_sets.get(id).cloned() else { return };
         grow(&mut self.owners.stateful_pods, id.index());
         let pods = self.owners.stateful_pods[id.index()].clone();
-        let revision = self.owners.stateful_revisions.get(&id).copied();
+        let revision = self.owners.stateful_revisions.get(&id).map(|&(at, _)| at);
         let seen: Vec<stateful_set::Pod> = pods
             .iter()
             .map(|&id| {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Taint;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
@@ -35,6 +35,9 @@ pub enum WriteError {
     /// A selector, taint or toleration means nothing.
     #[error("{0}")]
     Selector(#[from] SelectorError),
+    /// A ResourceQuota of the namespace does not let another such pod in.
+    #[error("exceeded quota")]
+    Quota,
     /// The object is gone.
     #[error("the object is gone")]
     Gone,
@@ -197,5 +200,3 @@ fn finalizers(value: &Value) -> bool {
 fn seconds(value: &Value, pointer: &str) -> Time {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0).saturating_mul(1_000)
 }
-
-use serde::Deserialize as _;

@@ -94,7 +94,7 @@ fn merge_map(mut original: Fields, mut patch: Fields, at: Context<'_>) -> Result
         }
         Some(Value::String(what)) if what == "delete" => return Ok(Fields::new()),
         Some(Value::String(what)) if what == "merge" => {}
-        Some(other) => return Err(PatchError::Malformed(format!("unknown patch type: {other}"))),
+        Some(other) => return Err(PatchError::Inapplicable(format!("unknown patch type: {other}"))),
     }
     retain_keys(&mut original, &mut patch)?;
     apply_orders(&mut original, &mut patch, at)?;
@@ -198,7 +198,7 @@ fn agrees_with_order(change: &[Value], order: &[Value], how: Merge) -> Result<()
             Some(index) => last += index + 1,
             None => {
                 let why = "The order in patch list doesn't match the $setElementOrder list";
-                return Err(PatchError::Malformed(why.into()));
+                return Err(PatchError::Inapplicable(why.into()));
             }
         }
     }
@@ -283,7 +283,9 @@ fn special_elements(
                     "merging lists cannot yet be specified in the patch".into(),
                 ));
             }
-            Some(other) => return Err(PatchError::Malformed(format!("unknown patch type: {other}"))),
+            Some(other) => {
+                return Err(PatchError::Inapplicable(format!("unknown patch type: {other}")));
+            }
         }
     }
     *patch = plain;

@@ -139,7 +139,7 @@ fn json_patches_do_all_or_fail() {
         {"op": "replace", "path": "/list/2", "value": 9},
     ]));
     assert_eq!(done, Ok(json!({"list": [0, 1, 9], "moved": 1, "copied": 1})));
-    let doubling = vec![json!({"op": "copy", "from": "", "path": "/again"}); 64];
+    let doubling = (0..64).map(|n| json!({"op": "copy", "from": "", "path": format!("/{n}")})).collect();
     assert!(apply(Value::Array(doubling)).is_err(), "copies without limit");
     for patch in [
         json!([{"op": "remove", "path": "/missing"}]),

@@ -4,6 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Field, Shape, message, messages};
 
+#[cfg(test)]
+mod tests;
+
 /// What an envelope begins with.
 const MAGIC: &[u8] = b"k8s\0";
 

@@ -13,7 +13,7 @@ use crate::world::{bytes, cpu_milli};
 
 mod container;
 
-pub(super) fn template(template: &Value, _old: Option<&Value>, field: &str, causes: &mut Causes) {
+pub(super) fn template(template: &Value, field: &str, causes: &mut Causes) {
     let empty = json!({});
     let meta = template.get("metadata").unwrap_or(&empty);
     meta::labels(meta, "labels", &format!("{field}.labels"), causes);
@@ -173,8 +173,7 @@ fn volumes<'a>(spec: &'a Value, at: &str, causes: &mut Causes) -> Vec<&'a str> {
             ("persistentVolumeClaim", "claimName"),
             ("hostPath", "path"),
         ] {
-            if let Some(found) = volume.get(source).filter(|one| text(one, required).is_empty()) {
-                let _ = found;
+            if volume.get(source).is_some_and(|one| text(one, required).is_empty()) {
                 causes.required(&format!("{field}.{source}.{required}"), "");
             }
         }

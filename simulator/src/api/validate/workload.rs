@@ -15,7 +15,7 @@ fn spec_of(value: &Value) -> Value {
 }
 
 /// Selector and template that belong together, and the restart policies that the template may have.
-fn selected_template(spec: &Value, old: Option<&Value>, kind: &str, policies: &[&str], causes: &mut Causes) {
+fn selected_template(spec: &Value, kind: &str, policies: &[&str], causes: &mut Causes) {
     match spec.get("selector") {
         None | Some(Value::Null) => causes.required("spec.selector", ""),
         Some(selector) => {
@@ -44,8 +44,7 @@ fn selected_template(spec: &Value, old: Option<&Value>, kind: &str, policies: &[
             causes.invalid("spec.template.metadata.labels", &labels, NO_MATCH);
         }
     }
-    let before = old.and_then(|old| old.pointer("/spec/template"));
-    pod::template(template, before, "spec.template", causes);
+    pod::template(template, "spec.template", causes);
     let policy = template.pointer("/spec/restartPolicy").cloned().unwrap_or_default();
     if !policy.as_str().is_some_and(|policy| policies.contains(&policy)) {
         causes.not_supported("spec.template.spec.restartPolicy", &policy, policies);
@@ -65,7 +64,7 @@ fn immutable_selector(spec: &Value, old: Option<&Value>, causes: &mut Causes) {
 pub(super) fn deployment(value: &Value, old: Option<&Value>, causes: &mut Causes) {
     let spec = spec_of(value);
     causes.not_negative("spec.replicas", spec.get("replicas"));
-    selected_template(&spec, old, "deployment", &["Always"], causes);
+    selected_template(&spec, "deployment", &["Always"], causes);
     strategy(&spec, causes);
     causes.not_negative("spec.minReadySeconds", spec.get("minReadySeconds"));
     causes.not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"));
@@ -145,7 +144,7 @@ pub(super) fn replica_set(value: &Value, old: Option<&Value>, causes: &mut Cause
     let spec = spec_of(value);
     causes.not_negative("spec.replicas", spec.get("replicas"));
     causes.not_negative("spec.minReadySeconds", spec.get("minReadySeconds"));
-    selected_template(&spec, old, "deployment", &["Always"], causes);
+    selected_template(&spec, "deployment", &["Always"], causes);
     immutable_selector(&spec, old, causes);
 }
 
@@ -169,7 +168,7 @@ pub(super) fn stateful_set(value: &Value, old: Option<&Value>, causes: &mut Caus
     }
     causes.not_negative("spec.replicas", spec.get("replicas"));
     causes.not_negative("spec.minReadySeconds", spec.get("minReadySeconds"));
-    selected_template(&spec, old, "statefulset", &["Always"], causes);
+    selected_template(&spec, "statefulset", &["Always"], causes);
     let Some(before) = old.and_then(|old| old.get("spec")) else { return };
     let free = [
         "replicas",
@@ -198,7 +197,7 @@ pub(super) fn stateful_set(value: &Value, old: Option<&Value>, causes: &mut Caus
 
 pub(super) fn daemon_set(value: &Value, old: Option<&Value>, causes: &mut Causes) {
     let spec = spec_of(value);
-    selected_template(&spec, old, "daemonset", &["Always"], causes);
+    selected_template(&spec, "daemonset", &["Always"], causes);
     causes.not_negative("spec.minReadySeconds", spec.get("minReadySeconds"));
     let empty = json!({});
     let strategy = spec.get("updateStrategy").unwrap_or(&empty);
@@ -227,7 +226,7 @@ pub(super) fn job(value: &Value, old: Option<&Value>, causes: &mut Causes) {
     }
     let empty = json!({});
     let template = spec.get("template").unwrap_or(&empty);
-    pod::template(template, None, "spec.template", causes);
+    pod::template(template, "spec.template", causes);
     let policies = ["OnFailure", "Never"];
     match template.pointer("/spec/restartPolicy").and_then(Value::as_str) {
         Some(policy) if policies.contains(&policy) => {}

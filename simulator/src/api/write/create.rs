@@ -10,7 +10,7 @@ use crate::{
     api::{
         Failure, Request, Response, base64, content, defaults, managed, read::store, route::Target, validate,
     },
-    world::{World, store::key_of},
+    world::{World, store::key_of, writes::WriteError},
 };
 
 /// Creates an object from the body.
@@ -81,9 +81,10 @@ pub(super) fn create_object(
         std::sync::Arc::new(value)
     } else {
         let entry = world.written("create", resource, &key);
-        world
-            .create_object(target.index, value, entry)
-            .map_err(|why| Failure::bad_request(format!("{}: {why}", resource.kind)))?
+        world.create_object(target.index, value, entry).map_err(|error| match error {
+            WriteError::Quota => Failure::forbidden(resource, &key.1, &error.to_string()),
+            _ => Failure::bad_request(format!("{}: {error}", resource.kind)),
+        })?
     };
     let shape = Shape::of(request)?;
     let now = world.wall(world.now() as i64);

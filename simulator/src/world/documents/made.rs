@@ -1,5 +1,7 @@
 //! What controllers put into the objects that they make: owners, names, templates, revisions.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::put_condition;
@@ -9,6 +11,7 @@ use crate::world::{
     ids::{DaemonSetId, DeploymentId, JobId, ReplicaSetId, SpecId},
     objects::{Body, Pod, PodOwner, StringMap},
     render::{at, put},
+    store::ObjectId,
 };
 
 /// Pods of a DaemonSet.
@@ -39,6 +42,32 @@ impl World {
         };
         Some(json!({"apiVersion": api_version, "kind": kind, "name": meta.name, "uid": meta.uid,
             "controller": true, "blockOwnerDeletion": true}))
+    }
+
+    /// Annotations that pods get from the template of their controller. Nothing in the world reads them there, so that
+    /// they are looked up only where clients may.
+    pub(in crate::world) fn template_annotations(&self, owner: PodOwner) -> StringMap {
+        let id = match owner {
+            _ if self.store.is_none() => return StringMap::default(),
+            PodOwner::ReplicaSet(id) => ObjectId::ReplicaSet(id),
+            PodOwner::StatefulSet(id, _) => ObjectId::StatefulSet(id),
+            PodOwner::DaemonSet(id) => ObjectId::DaemonSet(id),
+            PodOwner::Job(id) => ObjectId::Job(id),
+            PodOwner::Node | PodOwner::Unknown | PodOwner::Nobody => return StringMap::default(),
+        };
+        let document = self.document(id);
+        let annotations = document.pointer("/spec/template/metadata/annotations").and_then(Value::as_object);
+        let texts = annotations
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+        Arc::new(texts.collect())
+    }
+
+    /// The name of a StatefulSet's revision with this template.
+    pub(in crate::world) fn revision_name(&self, name: &str, template: Option<&Value>) -> String {
+        let text = template.map(Value::to_string).unwrap_or_default();
+        format!("{name}-{}", pod_template_hash(text.as_bytes(), None))
     }
 
     /// What the name of a pod was made from, unless it is an ordinal's.

@@ -180,6 +180,9 @@ impl World {
         let pod: core::Pod = typed(value)?;
         let meta = self.created_meta(value);
         let spec = self.add_spec(&meta.namespace.clone(), pod.spec.unwrap_or_default())?;
+        if !self.quota_admits(&meta.namespace, spec) {
+            return Err(WriteError::Quota);
+        }
         let node = value
             .pointer("/spec/nodeName")
             .and_then(Value::as_str)

@@ -24,8 +24,8 @@ impl World {
     }
 
     /// A StatefulSet has one: its pods from before are replaced, the highest ordinal first.
-    pub(super) fn stateful_template_changed(&mut self, id: StatefulSetId) {
-        self.owners.stateful_revisions.insert(id, self.now);
+    pub(super) fn stateful_template_changed(&mut self, id: StatefulSetId, before: String) {
+        self.owners.stateful_revisions.insert(id, (self.now, before));
     }
 
     /// A DaemonSet has one.

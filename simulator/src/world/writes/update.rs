@@ -39,7 +39,10 @@ impl World {
             }
             return Ok(stored);
         };
-        let id = self.find_object(plural, &key).ok_or(WriteError::Gone)?;
+        let Some(id) = self.find_object(plural, &key) else {
+            // An imported pod of a node that nobody knows stands in the store alone.
+            return Ok(self.put_plain(resource, new));
+        };
         if status {
             self.update_status(id, &new, entry);
             return self.shown(resource, &key).ok_or(WriteError::Gone);
@@ -274,7 +277,8 @@ impl World {
         let state = self.stateful_set_state(meta, &typed(new)?)?;
         *self.stateful_sets.edit(id) = StatefulSet { status: before.status, ..state };
         if old.pointer("/spec/template") != new.pointer("/spec/template") {
-            self.stateful_template_changed(id);
+            let revision = self.revision_name(&before.meta.name, old.pointer("/spec/template"));
+            self.stateful_template_changed(id, revision);
         }
         self.stateful_set_changed(id, entry);
         Ok(())
