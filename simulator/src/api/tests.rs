@@ -134,6 +134,49 @@ fn a_deployment_that_is_created_runs_is_scaled_and_rolled() {
     assert_eq!(images, ["a:2"; 3]);
 }
 
+fn restart() -> Value {
+    json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}})
+}
+
+#[test]
+fn a_stateful_set_replaces_the_pods_of_an_old_template_from_the_highest_ordinal() {
+    let mut client = Client::new();
+    let sets = "/apis/apps/v1/namespaces/default/statefulsets";
+    let mut set = deployment("db", 2);
+    set["kind"] = json!("StatefulSet");
+    assert_eq!(client.post(sets, &set).0, 201);
+    client.pass(90);
+    let uid = |client: &mut Client, ordinal: u32| {
+        client.text(&format!("/api/v1/namespaces/default/pods/db-{ordinal}"), "/metadata/uid")
+    };
+    let before = [uid(&mut client, 0), uid(&mut client, 1)];
+    let db = format!("{sets}/db");
+    assert_eq!(client.merge(&db, &restart()).0, 200);
+    for _ in 0..120 {
+        if uid(&mut client, 1) != before[1] {
+            break;
+        }
+        assert_eq!(uid(&mut client, 0), before[0], "the lower ordinal was first");
+        client.pass(1);
+    }
+    client.pass(180);
+    assert_ne!(uid(&mut client, 0), before[0]);
+    assert_ne!(uid(&mut client, 1), before[1]);
+    assert_eq!(client.text(&db, "/status/updatedReplicas"), "2");
+    assert_eq!(client.text("/api/v1/namespaces/default/pods/db-0", "/metadata/annotations/restarted"), "now");
+}
+
+#[test]
+fn a_daemon_set_replaces_the_pods_of_an_old_template() {
+    let mut client = Client::new();
+    let proxies = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy";
+    let wanted = client.text(proxies, "/status/desiredNumberScheduled");
+    assert_eq!(client.merge(proxies, &restart()).0, 200);
+    assert_eq!(client.text(proxies, "/status/updatedNumberScheduled"), "0");
+    client.pass(900);
+    assert_eq!(client.text(proxies, "/status/updatedNumberScheduled"), wanted);
+}
+
 #[test]
 fn what_belongs_to_a_deployment_goes_with_it_unless_orphaned() {
     for (policy, left) in [("Background", 0), ("Orphan", 2)] {
