@@ -104,6 +104,12 @@ check "rollout of the undo" 'successfully rolled out' rollout status deployment/
 check "the image is the old one" '^web:1$' get deployment web -o jsonpath='{.spec.template.spec.containers[0].image}{"\n"}'
 check "rollout restart" 'restarted' rollout restart deployment/web
 check "rollout of the restart" 'successfully rolled out' rollout status deployment/web --timeout=55s
+check "rollout restart of daemons" 'restarted' -n kube-system rollout restart daemonset/kube-proxy
+check "rollout of daemons" 'successfully rolled out' -n kube-system rollout status daemonset/kube-proxy --timeout=55s
+check "service to node port" 'patched' patch service web -p '{"spec":{"type":"NodePort"}}'
+check "the node port" '80:3[0-9]{4}/TCP' get service web
+check "service back" 'patched' patch service web -p '{"spec":{"type":"ClusterIP"}}'
+check "no node port" ' 80/TCP' get service web
 check "rollout pause" 'paused' rollout pause deployment/web
 check "rollout resume" 'resumed' rollout resume deployment/web
 check "label" 'labeled' label deployment web tier=front
