@@ -32,6 +32,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Simulate(Box<Simulate>),
     Conformance(Conformance),
+    #[cfg(feature = "live")]
+    Serve(Serve),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -167,6 +169,42 @@ Examples:
 
 Exit codes: 0 every case passed, 1 a case failed, 2 a file makes no sense";
 
+/// Serves the simulated EKS on local ports, for kubectl and other clients
+///
+/// Listens on 127.0.0.1 only and lets everybody in. Writes DIR/kubeconfig, then prints a line that begins with `ready`;
+/// ends at SIGINT or SIGTERM. Without --cluster, the example that is part of the program is served.
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct Serve {
+    /// Export of the cluster: YAML or JSON, one document or many
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster: Option<PathBuf>,
+    /// The AWS side, as for `simulate`
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub(crate) aws: Option<PathBuf>,
+    /// Directory for the files that clients need; made if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// How many times faster than the clock the cluster's time passes; 0 stops it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = speed, allow_negative_numbers = true)]
+    pub(crate) speed: u32,
+    /// Everything that is left to chance follows from this number
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = any_number, allow_negative_numbers = true)]
+    pub(crate) seed: u64,
+    /// Sets a parameter of the model, like kubelet.image_pull_cold=1s; the README lists them
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[cfg(feature = "live")]
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  nodeferry serve --dir /tmp/clinic --speed 10
+  KUBECONFIG=/tmp/clinic/kubeconfig kubectl get pods -A
+
+Exit codes: 0 stopped, 2 usage or input";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StrategyName {
     /// Every connection moves at most once, and every wait ends on evidence
@@ -242,6 +280,15 @@ fn nodes(text: &str) -> Result<u32, String> {
 
 fn nodes_at_least_one(text: &str) -> Result<u32, String> {
     number(text, 1, NODES_MAX)
+}
+
+/// A day in a tenth of a second; faster, the simulation itself is what takes the time.
+#[cfg(feature = "live")]
+const SPEED_MAX: u64 = 1_000_000;
+
+#[cfg(feature = "live")]
+fn speed(text: &str) -> Result<u32, String> {
+    number(text, 0, SPEED_MAX)
 }
 
 fn clients(text: &str) -> Result<u32, String> {

@@ -5,6 +5,8 @@ mod conformance;
 mod exit;
 mod files;
 mod output;
+#[cfg(feature = "live")]
+mod serve;
 mod simulate;
 
 use std::process::ExitCode;
@@ -19,6 +21,8 @@ fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Simulate(asked) => simulate::run(asked, arguments.color),
         Command::Conformance(asked) => conformance::run(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Serve(asked) => serve::run(asked, arguments.color),
     };
     let exit = outcome.unwrap_or_else(|error| {
         output::complain(&error, arguments.color);

@@ -1,6 +1,6 @@
 //! `nodeferry simulate`: from files and flags to a scenario, and from its run to a report.
 
-mod example;
+pub(crate) mod example;
 mod input;
 mod json;
 mod report;

@@ -22,6 +22,8 @@ pub use migrator::{
     findings::{Code, Finding, RequestError, Severity},
     request::{Request, Settings, Strategy},
 };
+#[cfg(feature = "live")]
+pub use simulator::live;
 pub use simulator::{
     conformance, export, import,
     parameters::{Class, Parameter, Parameters},

@@ -124,8 +124,10 @@ impl Answer {
 type Run = fn(&[u8]) -> Result<Answer, CaseError>;
 
 /// By name; a file belongs to the family whose name its own begins with.
-const FAMILIES: [(&str, Run); 6] = [
+const FAMILIES: [(&str, Run); 8] = [
+    ("api_patch", families::api_patch::run),
     ("deployment_scale", families::deployment_scale::run),
+    ("eviction", families::eviction::run),
     ("pdb_status", families::pdb_status::run),
     ("proxy_external_endpoints", families::proxy_external_endpoints::run),
     ("replicaset_scale_down", families::replicaset_scale_down::run),

@@ -3,12 +3,15 @@
 
 pub use loadgen::chance;
 
+pub mod api;
 pub mod conformance;
 pub mod controllers;
 pub mod export;
 pub mod import;
 pub mod instance_types;
 pub mod kube_proxy;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod parameters;
 pub mod scheduler;
 pub mod selector;

@@ -19,8 +19,11 @@ use crate::parameters::Parameters;
 mod autoscaler;
 mod build;
 mod cloud;
+mod compile;
 mod connections;
+mod documents;
 mod endpoints;
+mod events;
 mod feed;
 pub mod ids;
 mod inside;
@@ -37,10 +40,13 @@ mod quotas;
 mod render;
 pub mod requests;
 mod scheduling;
+mod slices;
 mod spec;
+pub mod store;
 mod table;
 mod tell;
 mod workloads;
+pub mod writes;
 
 pub use build::BuildError;
 pub use build::Claim;
@@ -86,6 +92,8 @@ pub struct World {
     lags: Stream,
     ties: Stream,
     feed: feed::Feed,
+    /// What the API server stores, once somebody serves it.
+    store: Option<Box<store::Store>>,
 
     // Kubernetes.
     nodes: Table<NodeId, Node>,
@@ -244,7 +252,10 @@ impl World {
 
     /// Writes an entry to the causal log.
     fn record(&mut self, cause: EntryId, subject: Subject, what: What) -> EntryId {
-        self.log.push(Entry { at: self.now, cause, subject, what })
+        let entry = Entry { at: self.now, cause, subject, what };
+        let id = self.log.push(entry);
+        self.tell_event(entry);
+        id
     }
 
     /// The causal log.
@@ -295,15 +306,7 @@ impl World {
 
     fn new_uid(&mut self) -> Arc<str> {
         let (a, b) = (self.names.next_u64(), self.names.next_u64());
-        format!(
-            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-            a >> 32,
-            (a >> 16) & 0xffff,
-            a & 0xfff,
-            0x8000 | (b >> 48) & 0x3fff,
-            b & 0xffff_ffff_ffff
-        )
-        .into()
+        uid_of(a, b).into()
     }
 
     /// Five characters of the alphabet that Kubernetes uses for generated names.
@@ -433,4 +436,16 @@ impl World {
     pub fn node_of(&self, instance: InstanceId) -> Option<NodeId> {
         self.instances[instance.index()].node.filter(|&node| self.nodes.exists(node))
     }
+}
+
+/// A unique id from random bits, in the form of a UUID of version 4.
+fn uid_of(a: u64, b: u64) -> String {
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        a >> 32,
+        (a >> 16) & 0xffff,
+        a & 0xfff,
+        0x8000 | (b >> 48) & 0x3fff,
+        b & 0xffff_ffff_ffff
+    )
 }

@@ -3,12 +3,12 @@
 //! them; an ingress, DNS, an autoscaler and daemons stand around them.
 
 /// What reports call it.
-pub(super) const NAME: &str = "the shipped example (examples/clinic.yaml)";
+pub(crate) const NAME: &str = "the shipped example (examples/clinic.yaml)";
 /// The export.
-pub(super) const CLUSTER: &str = include_str!("../../examples/clinic.yaml");
+pub(crate) const CLUSTER: &str = include_str!("../../examples/clinic.yaml");
 /// Its AWS side.
-pub(super) const AWS: &str = include_str!("../../examples/clinic-aws.json");
+pub(crate) const AWS: &str = include_str!("../../examples/clinic-aws.json");
 /// The node group to leave, unless --from names one.
-pub(super) const FROM: &str = "blue";
+pub(crate) const FROM: &str = "blue";
 /// The node group to move to, unless --to names one.
-pub(super) const TO: &str = "green";
+pub(crate) const TO: &str = "green";

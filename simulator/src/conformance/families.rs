@@ -1,10 +1,13 @@
 //! What a case of each family looks like, and how it is put to the model.
 
+pub(super) mod api_patch;
 pub(super) mod deployment_scale;
+pub(super) mod eviction;
 pub(super) mod pdb_status;
 pub(super) mod proxy_external_endpoints;
 pub(super) mod replicaset_scale_down;
 pub(super) mod scheduler_scores;
+mod served;
 pub(super) mod service_lb_nodes;
 
 use super::{Answer, CaseError};

@@ -3,19 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::{
-        apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, core::v1 as core,
-        policy::v1 as policy,
-    },
-    apimachinery::pkg::{apis::meta::v1 as meta, util::intstr::IntOrString},
-};
+use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1 as meta};
 use loadgen::chance::Seed;
 
 use super::{
     Instant, Time, World,
     cloud::{Bounds, Group, GroupStatus, Instance, InstanceState},
-    endpoints::{Proxy, ServiceState},
+    compile::{count, map},
+    endpoints::Proxy,
     ids::{
         DaemonSetId, DeploymentId, GroupId, InstanceId, JobId, NodeId, PodId, ReplicaSetId, ServiceId,
         StatefulSetId, TargetGroupId, ZoneId,
@@ -23,11 +18,7 @@ use super::{
     load_balancer::{Drift, Target, TargetGroup, TargetKey, TargetState},
     log::START,
     nodes::NodeState,
-    objects::{
-        Body, DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Job, Lease, Meta, Node,
-        Phase, Plain, Pod, PodOwner, ReadyCondition, ReplicaSet, Service, StatefulSet, StringMap,
-        WorkloadStatus,
-    },
+    objects::{Body, Lease, Meta, Node, Phase, Plain, Pod, PodOwner, ReadyCondition},
     pods::{Containers, PodState},
     queue::Event,
     quotas::Quota,
@@ -35,13 +26,12 @@ use super::{
     spec::{bytes, cpu_milli},
 };
 use crate::{
-    controllers::horizontal_pod_autoscaler::{self as hpa, Behavior},
     import::{
         Cluster, Object, Typed,
         aws::{self, AwsState},
     },
     parameters::Parameters,
-    selector::{LabelSelector, SelectorError},
+    selector::SelectorError,
 };
 
 /// Why a cluster cannot be simulated.
@@ -143,6 +133,7 @@ impl World {
             lags: seed.stream("lags"),
             ties: seed.stream("ties"),
             feed: super::feed::Feed::default(),
+            store: None,
             nodes: Default::default(),
             pods: Default::default(),
             deployments: Default::default(),
@@ -351,14 +342,38 @@ impl Builder {
     fn place(&mut self, object: &Object) -> Result<(), SelectorError> {
         match &object.typed {
             Typed::Node(node) => self.node(object, node),
-            Typed::Service(service) => self.service(object, service),
-            Typed::PodDisruptionBudget(budget) => return self.budget(object, budget),
-            Typed::Deployment(deployment) => return self.deployment(object, deployment),
-            Typed::StatefulSet(set) => return self.stateful_set(object, set),
-            Typed::DaemonSet(set) => return self.daemon_set(object, set),
-            Typed::ReplicaSet(set) => return self.replica_set(object, set),
-            Typed::Job(job) => return self.job(object, job),
-            Typed::HorizontalPodAutoscaler(autoscaler) => self.autoscaler(object, autoscaler),
+            Typed::Service(service) => {
+                let meta = self.meta(&service.metadata, object);
+                self.world.add_service(meta, service);
+            }
+            Typed::PodDisruptionBudget(budget) => {
+                let meta = self.meta(&budget.metadata, object);
+                self.world.add_budget(meta, budget)?;
+            }
+            Typed::Deployment(deployment) => {
+                let meta = self.meta(&deployment.metadata, object);
+                self.world.add_deployment(meta, deployment)?;
+            }
+            Typed::StatefulSet(set) => {
+                let meta = self.meta(&set.metadata, object);
+                self.world.add_stateful_set(meta, set)?;
+            }
+            Typed::DaemonSet(set) => {
+                let meta = self.meta(&set.metadata, object);
+                self.world.add_daemon_set(meta, set)?;
+            }
+            Typed::ReplicaSet(set) => {
+                let meta = self.meta(&set.metadata, object);
+                self.world.add_replica_set(meta, set)?;
+            }
+            Typed::Job(job) => {
+                let meta = self.meta(&job.metadata, object);
+                self.world.add_job(meta, job)?;
+            }
+            Typed::HorizontalPodAutoscaler(autoscaler) => {
+                let meta = self.meta(&autoscaler.metadata, object);
+                self.world.add_autoscaler(meta, autoscaler);
+            }
             Typed::ConfigMap(_) => {
                 let namespace: Arc<str> = object.namespace().unwrap_or("").into();
                 let name: Arc<str> = object.name().into();
@@ -489,213 +504,6 @@ impl Builder {
                 self.world.groups[group.index()].instances.push(instance_id);
             }
         }
-    }
-
-    fn service(&mut self, object: &Object, service: &core::Service) {
-        let meta = self.meta(&service.metadata, object);
-        let spec = service.spec.clone().unwrap_or_default();
-        let state = Service {
-            load_balancer: spec.type_.as_deref() == Some("LoadBalancer"),
-            load_balancer_class: spec.load_balancer_class.as_deref().map(Arc::from),
-            local: spec.external_traffic_policy.as_deref() == Some("Local"),
-            selector: map(spec.selector.as_ref()),
-            publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
-            hostname: service
-                .status
-                .as_ref()
-                .and_then(|status| status.load_balancer.as_ref())
-                .and_then(|balancer| balancer.ingress.as_ref())
-                .and_then(|ingress| ingress.first())
-                .and_then(|ingress| ingress.hostname.as_deref())
-                .map(Arc::from),
-            ports: Arc::new(
-                spec.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok()).collect(),
-            ),
-            headless: spec.cluster_ip.as_deref().is_none_or(|ip| ip.is_empty() || ip == "None"),
-            meta,
-        };
-        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
-        let selector = state.selector.clone();
-        let dns = &*namespace == "kube-system"
-            && (state.meta.labels.get("k8s-app").map(String::as_str) == Some("kube-dns")
-                || &*name == "kube-dns");
-        let id = self.world.services.insert(&namespace, &name, state);
-        if dns {
-            self.world.dns = Some(id);
-        }
-        self.world.service_states.push(ServiceState::default());
-        self.world.label_sets.add_service(id, namespace, selector);
-    }
-
-    fn budget(&mut self, object: &Object, budget: &policy::PodDisruptionBudget) -> Result<(), SelectorError> {
-        let meta = self.meta(&budget.metadata, object);
-        let spec = budget.spec.clone().unwrap_or_default();
-        let status = budget.status.clone().unwrap_or_default();
-        let selector = spec.selector.unwrap_or_default();
-        let compiled = LabelSelector::compile(Some(&selector))?;
-        let state = DisruptionBudget {
-            selector: Arc::new(selector),
-            min_available: spec.min_available.as_ref().map(text),
-            max_unavailable: spec.max_unavailable.as_ref().map(text),
-            always_allow: spec.unhealthy_pod_eviction_policy.as_deref() == Some("AlwaysAllow"),
-            allowed: status.disruptions_allowed.unwrap_or(0),
-            current_healthy: status.current_healthy.unwrap_or(0),
-            desired_healthy: status.desired_healthy.unwrap_or(0),
-            expected: status.expected_pods.unwrap_or(0),
-            disrupted: Arc::default(),
-            meta,
-        };
-        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
-        let id = self.world.budgets.insert(&namespace, &name, state);
-        self.world.label_sets.add_budget(id, namespace, compiled);
-        Ok(())
-    }
-
-    fn deployment(&mut self, object: &Object, from: &apps::Deployment) -> Result<(), SelectorError> {
-        let meta = self.meta(&from.metadata, object);
-        let spec = from.spec.clone().unwrap_or_default();
-        let status = from.status.clone().unwrap_or_default();
-        let template = spec.template;
-        let strategy = spec.strategy.unwrap_or_default();
-        let rolling = strategy.rolling_update.unwrap_or_default();
-        let state = Deployment {
-            replicas: count(spec.replicas, 1),
-            selector: Arc::new(spec.selector),
-            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
-            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
-            max_surge: rolling.max_surge.as_ref().map_or("25%".into(), text),
-            max_unavailable: rolling.max_unavailable.as_ref().map_or("25%".into(), text),
-            recreate: strategy.type_.as_deref() == Some("Recreate"),
-            paused: spec.paused.unwrap_or(false),
-            status: WorkloadStatus {
-                observed_generation: status.observed_generation.unwrap_or(meta.generation),
-                replicas: count(status.replicas, 0),
-                ready: count(status.ready_replicas, 0),
-                available: count(status.available_replicas, 0),
-                updated: count(status.updated_replicas, 0),
-            },
-            meta,
-        };
-        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
-        let id = self.world.deployments.insert(&namespace, &name, state);
-        if name.contains("cluster-autoscaler") {
-            self.world.autoscaler.deployment = Some(id);
-        }
-        if name.contains("aws-load-balancer-controller") {
-            self.world.load_balancer_leader.deployment = Some(id);
-        }
-        Ok(())
-    }
-
-    fn replica_set(&mut self, object: &Object, from: &apps::ReplicaSet) -> Result<(), SelectorError> {
-        let meta = self.meta(&from.metadata, object);
-        let spec = from.spec.clone().unwrap_or_default();
-        let status = from.status.clone().unwrap_or_default();
-        let template = spec.template.unwrap_or_default();
-        let state = ReplicaSet {
-            deployment: None,
-            replicas: count(spec.replicas, 1),
-            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
-            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
-            min_ready: Time::from(spec.min_ready_seconds.unwrap_or(0).max(0).unsigned_abs()) * 1_000,
-            status: WorkloadStatus {
-                observed_generation: status.observed_generation.unwrap_or(meta.generation),
-                replicas: count(Some(status.replicas), 0),
-                ready: count(status.ready_replicas, 0),
-                available: count(status.available_replicas, 0),
-                updated: count(Some(status.replicas), 0),
-            },
-            meta,
-        };
-        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
-        self.world.replica_sets.insert(&namespace, &name, state);
-        Ok(())
-    }
-
-    fn stateful_set(&mut self, object: &Object, from: &apps::StatefulSet) -> Result<(), SelectorError> {
-        let meta = self.meta(&from.metadata, object);
-        let spec = from.spec.clone().unwrap_or_default();
-        let status = from.status.clone().unwrap_or_default();
-        let template = spec.template;
-        let state = StatefulSet {
-            replicas: count(spec.replicas, 1),
-            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
-            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
-            parallel: spec.pod_management_policy.as_deref() == Some("Parallel"),
-            volume_claims: Arc::new(
-                spec.volume_claim_templates
-                    .iter()
-                    .flatten()
-                    .filter_map(|claim| claim.metadata.name.clone())
-                    .collect(),
-            ),
-            status: WorkloadStatus {
-                observed_generation: status.observed_generation.unwrap_or(meta.generation),
-                replicas: count(Some(status.replicas), 0),
-                ready: count(status.ready_replicas, 0),
-                available: count(status.available_replicas, 0),
-                updated: count(status.updated_replicas, 0),
-            },
-            meta,
-        };
-        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
-        self.world.stateful_sets.insert(&namespace, &name, state);
-        Ok(())
-    }
-
-    fn daemon_set(&mut self, object: &Object, from: &apps::DaemonSet) -> Result<(), SelectorError> {
-        let meta = self.meta(&from.metadata, object);
-        let spec = from.spec.clone().unwrap_or_default();
-        let template = spec.template;
-        let state = DaemonSet {
-            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
-            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
-            ready: count(from.status.as_ref().map(|status| status.number_ready), 0),
-            meta,
-        };
-        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
-        let id = self.world.daemon_sets.insert(&namespace, &name, state);
-        if &*name == "kube-proxy" {
-            self.world.proxy_pods = Some(id);
-        }
-        Ok(())
-    }
-
-    fn job(&mut self, object: &Object, from: &batch::Job) -> Result<(), SelectorError> {
-        let meta = self.meta(&from.metadata, object);
-        let spec = from.spec.clone().unwrap_or_default();
-        let status = from.status.clone().unwrap_or_default();
-        let template = spec.template;
-        let state = Job {
-            spec: self.world.add_spec(&meta.namespace, template.spec.unwrap_or_default())?,
-            template_labels: map(template.metadata.and_then(|meta| meta.labels).as_ref()),
-            parallelism: count(spec.parallelism, 1),
-            completions: count(spec.completions, 1),
-            backoff_limit: count(spec.backoff_limit, 6),
-            succeeded: count(status.succeeded, 0),
-            failed: count(status.failed, 0),
-            meta,
-        };
-        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
-        self.world.jobs.insert(&namespace, &name, state);
-        Ok(())
-    }
-
-    fn autoscaler(&mut self, object: &Object, from: &autoscaling::HorizontalPodAutoscaler) {
-        let meta = self.meta(&from.metadata, object);
-        let spec = from.spec.clone();
-        let state = HorizontalPodAutoscaler {
-            target: (spec.scale_target_ref.kind.as_str().into(), spec.scale_target_ref.name.as_str().into()),
-            min: count(spec.min_replicas, 1),
-            max: count(Some(spec.max_replicas), 1),
-            load: load(from),
-            behavior: spec.behavior.as_ref().map(|behavior| Arc::new(behaviour(behavior))),
-            meta,
-        };
-        let (namespace, name) = (state.meta.namespace.clone(), state.meta.name.clone());
-        let (kind, target) = state.target.clone();
-        let id = self.world.autoscalers.insert(&namespace, &name, state);
-        self.world.add_scale_target(namespace, kind, target, id);
     }
 
     fn volumes(&mut self, cluster: &Cluster) {
@@ -1146,26 +954,11 @@ fn named(object: &Object) -> String {
     format!("{} {}/{}", object.kind(), object.namespace().unwrap_or(""), object.name())
 }
 
-fn map(from: Option<&BTreeMap<String, String>>) -> StringMap {
-    Arc::new(from.cloned().unwrap_or_default())
-}
-
 fn zone_of(labels: Option<&BTreeMap<String, String>>) -> Arc<str> {
     labels
         .and_then(|labels| labels.get("topology.kubernetes.io/zone"))
         .map_or("us-east-1a", String::as_str)
         .into()
-}
-
-fn text(value: &IntOrString) -> Arc<str> {
-    match value {
-        IntOrString::Int(number) => number.to_string().into(),
-        IntOrString::String(text) => text.as_str().into(),
-    }
-}
-
-fn count(value: Option<i32>, default: u32) -> u32 {
-    value.map_or(default, |value| u32::try_from(value).unwrap_or(0))
 }
 
 fn millis(span: std::time::Duration) -> Time {
@@ -1179,64 +972,4 @@ fn owner_in(object: &serde_json::Value) -> Option<(String, String)> {
         .iter()
         .find(|owner| owner.get("controller").and_then(serde_json::Value::as_bool) == Some(true))?;
     Some((owner.get("kind")?.as_str()?.to_owned(), owner.get("name")?.as_str()?.to_owned()))
-}
-
-/// The load that the metrics showed at export, in percent of a request times replicas, if metrics worked.
-fn load(from: &autoscaling::HorizontalPodAutoscaler) -> Option<(u64, u64)> {
-    let status = from.status.as_ref()?;
-    let active = status
-        .conditions
-        .iter()
-        .flatten()
-        .any(|condition| condition.type_ == "ScalingActive" && condition.status == "True");
-    if !active {
-        return None;
-    }
-    let target = from
-        .spec
-        .metrics
-        .iter()
-        .flatten()
-        .find_map(|metric| metric.resource.as_ref()?.target.average_utilization)?;
-    let use_now = status
-        .current_metrics
-        .iter()
-        .flatten()
-        .find_map(|metric| metric.resource.as_ref()?.current.average_utilization)?;
-    let replicas = count(status.current_replicas, 0);
-    let target = u64::try_from(target).ok().filter(|&target| target > 0)?;
-    Some((u64::try_from(use_now).ok()? * u64::from(replicas), target))
-}
-
-fn behaviour(from: &autoscaling::HorizontalPodAutoscalerBehavior) -> Behavior {
-    let rules = |rules: Option<&autoscaling::HPAScalingRules>, default: hpa::Rules| {
-        let Some(rules) = rules else { return default };
-        hpa::Rules {
-            window_ms: rules
-                .stabilization_window_seconds
-                .map_or(default.window_ms, |seconds| i64::from(seconds) * 1_000),
-            select: match rules.select_policy.as_deref() {
-                Some("Disabled") => hpa::Select::Disabled,
-                Some("Min") => hpa::Select::Min,
-                _ => hpa::Select::Max,
-            },
-            policies: rules.policies.as_ref().map_or(default.policies, |policies| {
-                policies
-                    .iter()
-                    .map(|policy| hpa::Policy {
-                        change: match policy.type_.as_str() {
-                            "Percent" => hpa::Change::Percent(policy.value),
-                            _ => hpa::Change::Pods(policy.value),
-                        },
-                        period_ms: i64::from(policy.period_seconds) * 1_000,
-                    })
-                    .collect()
-            }),
-            tolerance_per_mille: default.tolerance_per_mille,
-        }
-    };
-    Behavior {
-        up: rules(from.scale_up.as_ref(), hpa::Rules::up()),
-        down: rules(from.scale_down.as_ref(), hpa::Rules::down()),
-    }
 }

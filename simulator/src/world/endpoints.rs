@@ -118,6 +118,7 @@ impl World {
         let entry = self.record(cause, Subject::Service(service), what);
         let version = Version { at: self.now, entry, ready: Arc::new(ready), fallback: Arc::new(fallback) };
         self.add_version(service, version);
+        self.sync_slice(service);
         self.measure_capacity(service, entry);
         self.mark_load_balancer_controller(service, entry);
     }

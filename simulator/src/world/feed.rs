@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::{
     Time, World,
     ids::{
-        AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, LeaseId, NodeId, PlainId, PodId,
+        AutoscalerId, BudgetId, DaemonSetId, DeploymentId, EntryId, JobId, LeaseId, NodeId, PlainId, PodId,
         ReplicaSetId, ServiceId, StatefulSetId,
     },
     objects::{
         DaemonSet, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Lease, Node, Plain, Pod,
         ReplicaSet, Service, StatefulSet,
     },
+    store::ObjectId,
     table::Table,
 };
 
@@ -119,6 +120,7 @@ macro_rules! changed {
                         object.meta.resource_version = version;
                     });
                 self.send(self.resource_version, Change::$kind(id, state, exists));
+                self.store_object(ObjectId::$kind(id), exists);
                 ($also)(self, id, cause);
             }
         )*}
@@ -136,4 +138,29 @@ changed! {
     budget_changed(budgets: BudgetId) => PodDisruptionBudget, |_: &mut World, _, _| {};
     config_map_changed(config_maps: PlainId) => ConfigMap, |_: &mut World, _, _| {};
     lease_changed(leases: LeaseId) => Lease, |_: &mut World, _, _| {};
+    service_changed(services: ServiceId) => Service, |_: &mut World, _, _| {};
+}
+
+impl World {
+    /// A Job was written. Nobody but the API's clients watches Jobs, so without them nothing happens.
+    pub(super) fn job_changed(&mut self, id: JobId) {
+        if self.store.is_none() {
+            return;
+        }
+        let (_, exists) = bump(&mut self.jobs, id, &mut self.resource_version, |object, version| {
+            object.meta.resource_version = version;
+        });
+        self.store_object(ObjectId::Job(id), exists);
+    }
+
+    /// The counts in a DaemonSet's status follow its pods, which only the API's clients read.
+    pub(super) fn daemon_set_counts_changed(&mut self, id: DaemonSetId) {
+        if self.store.is_none() || !self.daemon_sets.exists(id) {
+            return;
+        }
+        bump(&mut self.daemon_sets, id, &mut self.resource_version, |object, version| {
+            object.meta.resource_version = version;
+        });
+        self.store_object(ObjectId::DaemonSet(id), true);
+    }
 }

@@ -38,6 +38,47 @@ impl LabelSets {
         self.budgets.push((id, namespace, selector));
     }
 
+    /// A Service's selector is new or has changed: which sets it selects.
+    pub(super) fn reselect_service(&mut self, id: ServiceId, namespace: Arc<str>, selector: StringMap) {
+        self.forget_service(id);
+        for set in &mut self.sets {
+            let selects = set.namespace == namespace
+                && !selector.is_empty()
+                && selector.iter().all(|(key, value)| set.labels.get(key) == Some(value));
+            if selects {
+                set.services.push(id);
+            }
+        }
+        self.add_service(id, namespace, selector);
+    }
+
+    /// A Service is gone.
+    pub(super) fn forget_service(&mut self, id: ServiceId) {
+        self.services.retain(|(other, ..)| *other != id);
+        for set in &mut self.sets {
+            set.services.retain(|&other| other != id);
+        }
+    }
+
+    /// A budget's selector is new or has changed.
+    pub(super) fn reselect_budget(&mut self, id: BudgetId, namespace: Arc<str>, selector: LabelSelector) {
+        self.forget_budget(id);
+        for set in &mut self.sets {
+            if set.namespace == namespace && selector.matches(&set.labels) {
+                set.budgets.push(id);
+            }
+        }
+        self.add_budget(id, namespace, selector);
+    }
+
+    /// A budget is gone.
+    pub(super) fn forget_budget(&mut self, id: BudgetId) {
+        self.budgets.retain(|(other, ..)| *other != id);
+        for set in &mut self.sets {
+            set.budgets.retain(|&other| other != id);
+        }
+    }
+
     pub(super) fn intern(&mut self, namespace: &Arc<str>, labels: &StringMap) -> LabelsId {
         let key = (namespace.clone(), labels.clone());
         if let Some(&id) = self.ids.get(&key) {

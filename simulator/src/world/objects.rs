@@ -48,6 +48,8 @@ pub struct Meta {
 pub enum Body {
     /// The text that was imported.
     Imported(RawObject),
+    /// The object as it was last written through the API.
+    Written(Arc<serde_json::Value>),
     /// Made during the run.
     Made,
 }
@@ -210,6 +212,8 @@ pub struct ReplicaSet {
     pub spec: SpecId,
     /// Template's labels, `pod-template-hash` included.
     pub template_labels: StringMap,
+    /// Template's annotations, of one that was made during the run.
+    pub template_annotations: Option<StringMap>,
     /// `spec.minReadySeconds` in milliseconds.
     pub min_ready: Time,
     /// Status.
@@ -299,6 +303,8 @@ pub struct DisruptionBudget {
     pub max_unavailable: Option<Arc<str>>,
     /// `unhealthyPodEvictionPolicy` AlwaysAllow.
     pub always_allow: bool,
+    /// `status.observedGeneration`: until it is the newest, evictions are refused.
+    pub observed_generation: i64,
     /// `status.disruptionsAllowed`.
     pub allowed: i32,
     /// `status.currentHealthy`.

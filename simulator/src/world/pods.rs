@@ -81,8 +81,22 @@ impl World {
         node: Option<NodeId>,
         cause: EntryId,
     ) -> PodId {
-        let meta = self.new_meta(namespace.clone(), name.clone(), labels.clone());
-        let labels = self.label_sets.intern(&namespace, &labels);
+        let mut meta = self.new_meta(namespace, name, labels);
+        meta.annotations = self.template_annotations(owner);
+        self.add_pod(meta, owner, spec, node, cause)
+    }
+
+    /// Adds a pod, bound to `node` or to be scheduled.
+    pub(super) fn add_pod(
+        &mut self,
+        meta: Meta,
+        owner: PodOwner,
+        spec: SpecId,
+        node: Option<NodeId>,
+        cause: EntryId,
+    ) -> PodId {
+        let (namespace, name) = (meta.namespace.clone(), meta.name.clone());
+        let labels = self.label_sets.intern(&namespace, &meta.labels);
         let pod = Pod {
             meta,
             labels,

@@ -16,10 +16,11 @@ impl World {
         let mut add = |meta: &Meta, edit: &dyn Fn(&mut Value)| {
             let mut value = match &meta.body {
                 Body::Imported(raw) => raw.value(),
+                Body::Written(written) => (**written).clone(),
                 Body::Made => json!({}),
             };
             edit(&mut value);
-            self.put_meta(&mut value, meta);
+            self.put_changed_meta(&mut value, meta);
             objects.push(value);
         };
         for (_, node) in self.nodes.iter() {
@@ -69,8 +70,11 @@ impl World {
                 put_counts(at(value, "status"), &deployment.status);
             });
         }
-        for (_, set) in self.replica_sets.iter() {
+        for (id, set) in self.replica_sets.iter() {
             add(&set.meta, &|value| {
+                if value.get("kind").is_none() {
+                    *value = self.made_replica_set(id);
+                }
                 put(at(value, "spec"), "replicas", Some(json!(set.replicas)));
                 put_counts(at(value, "status"), &set.status);
             });
@@ -131,7 +135,7 @@ impl World {
         objects
     }
 
-    fn put_meta(&self, value: &mut Value, meta: &Meta) {
+    fn put_changed_meta(&self, value: &mut Value, meta: &Meta) {
         let target = at(value, "metadata");
         if target.get("name").is_none() {
             put(target, "name", Some(json!(meta.name)));
@@ -189,7 +193,7 @@ impl World {
 }
 
 /// The object below a key, made if it is missing.
-fn at<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
+pub(super) fn at<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }
@@ -198,7 +202,7 @@ fn at<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
 }
 
 /// Sets a key, or removes it; the order of the other keys stays.
-fn put(value: &mut Value, key: &str, to: Option<Value>) {
+pub(super) fn put(value: &mut Value, key: &str, to: Option<Value>) {
     let Value::Object(map) = value else { return };
     match to {
         Some(to) => {
@@ -257,7 +261,7 @@ fn put_condition(status: &mut Value, to: &str, since: Option<String>) {
     }
 }
 
-fn at_list<'a>(value: &'a mut Value, key: &str) -> &'a mut Vec<Value> {
+pub(super) fn at_list<'a>(value: &'a mut Value, key: &str) -> &'a mut Vec<Value> {
     let slot = at(value, key);
     if !slot.is_array() {
         *slot = Value::Array(Vec::new());

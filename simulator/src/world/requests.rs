@@ -175,6 +175,13 @@ pub enum Request {
     SuspendProcesses(Arc<str>, Vec<Arc<str>>),
     /// Auto Scaling ResumeProcesses.
     ResumeProcesses(Arc<str>, Vec<Arc<str>>),
+    /// A write through the served API; it was carried out at once.
+    Served {
+        /// What was done.
+        verb: &'static str,
+        /// Resource, namespace and name.
+        what: String,
+    },
 }
 
 /// What a server answers.
@@ -266,6 +273,7 @@ impl World {
                 done(self.update_node_group(&group, None, (add, remove), entry))
             }
             Request::DeleteNodeGroup(group) => done(self.delete_node_group(&group, entry)),
+            Request::Served { .. } => Answer::Done(None),
             Request::SuspendProcesses(name, processes) => self.set_processes(&name, &processes, true, entry),
             Request::ResumeProcesses(name, processes) => self.set_processes(&name, &processes, false, entry),
         };
@@ -451,7 +459,7 @@ impl World {
     }
 
     /// Notes the fields that a change of a patch really changes.
-    fn note_changes(&mut self, kind: &str, id: u32, name: &Name, change: &Change, entry: EntryId) {
+    pub(super) fn note_changes(&mut self, kind: &str, id: u32, name: &Name, change: &Change, entry: EntryId) {
         let Some(client) = self.request_behind(entry).map(|request| self.requests[request.index()].client)
         else {
             return;
@@ -533,11 +541,11 @@ impl World {
         }
     }
 
-    /// The eviction subresource.
-    pub(super) fn evict(&mut self, pod: PodId, grace: Option<Time>, cause: EntryId) -> Result<(), Answer> {
-        let Some(state) = self.pods.get(pod).cloned() else { return Err(Answer::NotFound) };
-        let budgets = self.budgets_of(pod);
-        let seen: Vec<disruption::Budget> = budgets
+    /// What an eviction of a pod is answered; `None` where it is gone.
+    pub(super) fn eviction_of(&self, pod: PodId) -> Option<disruption::Eviction> {
+        let state = self.pods.get(pod)?;
+        let seen: Vec<disruption::Budget> = self
+            .budgets_of(pod)
             .iter()
             .map(|&id| {
                 let budget = self.budgets.last(id);
@@ -548,7 +556,7 @@ impl World {
                         expected_pods: budget.expected,
                         disruptions_allowed: budget.allowed,
                     },
-                    observed: true,
+                    observed: budget.observed_generation >= budget.meta.generation,
                     disrupted_pods: budget.disrupted.len(),
                     unhealthy_policy: if budget.always_allow {
                         disruption::UnhealthyPodEvictionPolicy::AlwaysAllow
@@ -563,29 +571,50 @@ impl World {
             ready: state.ready,
             terminating: state.terminating(),
         };
-        match disruption::check_eviction(&candidate, &seen) {
-            disruption::Eviction::Allowed { consumes_budget } => {
-                self.judge_removal(pod, cause);
-                if consumes_budget && let Some(&id) = budgets.first() {
-                    let now = self.now;
-                    let budget = self.budgets.edit(id);
-                    budget.allowed -= 1;
-                    let mut disrupted = budget.disrupted.to_vec();
-                    disrupted.push((pod, now));
-                    budget.disrupted = Arc::new(disrupted);
-                }
-                self.delete_pod(pod, grace, Some(What::Evicted), cause);
+        Some(disruption::check_eviction(&candidate, &seen))
+    }
+
+    /// Carries out an eviction that is allowed.
+    pub(super) fn evict_allowed(
+        &mut self,
+        pod: PodId,
+        consumes_budget: bool,
+        grace: Option<Time>,
+        what: Option<What>,
+        cause: EntryId,
+    ) {
+        self.judge_removal(pod, cause);
+        if consumes_budget && let Some(&id) = self.budgets_of(pod).first() {
+            let now = self.now;
+            let budget = self.budgets.edit(id);
+            budget.allowed -= 1;
+            let mut disrupted = budget.disrupted.to_vec();
+            disrupted.push((pod, now));
+            budget.disrupted = Arc::new(disrupted);
+            if self.store.is_some() {
+                self.budget_changed(id, cause);
+            }
+        }
+        self.delete_pod(pod, grace, what, cause);
+    }
+
+    /// The eviction subresource.
+    pub(super) fn evict(&mut self, pod: PodId, grace: Option<Time>, cause: EntryId) -> Result<(), Answer> {
+        match self.eviction_of(pod) {
+            None => Err(Answer::NotFound),
+            Some(disruption::Eviction::Allowed { consumes_budget }) => {
+                self.evict_allowed(pod, consumes_budget, grace, Some(What::Evicted), cause);
                 Ok(())
             }
-            disruption::Eviction::TooManyRequests { retry_after } => {
+            Some(disruption::Eviction::TooManyRequests { retry_after }) => {
                 Err(Answer::RetryLater(retry_after.map_or(5_000, |seconds| u64::from(seconds) * 1_000)))
             }
-            disruption::Eviction::MultipleBudgets => Err(Answer::Refused(
+            Some(disruption::Eviction::MultipleBudgets) => Err(Answer::Refused(
                 "InternalError: this pod has more than one PodDisruptionBudget, which the eviction subresource does \
                  not support"
                     .into(),
             )),
-            disruption::Eviction::Forbidden => {
+            Some(disruption::Eviction::Forbidden) => {
                 Err(Answer::Refused("Forbidden: pod disruption budget has too many pending disruptions".into()))
             }
         }

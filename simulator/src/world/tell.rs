@@ -131,6 +131,7 @@ impl World {
             }
             Request::Evict { name, .. } => format!("evicts pod {}", name.1),
             Request::DeletePod { name, .. } => format!("deletes pod {}", name.1),
+            Request::Served { verb, what } => format!("{verb} {what}"),
             Request::CreateLaunchTemplate(template) => format!("creates launch template {}", template.name),
             Request::DeleteLaunchTemplate(name) => format!("deletes launch template {name}"),
             Request::CreateNodeGroup(group) => {

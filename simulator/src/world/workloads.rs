@@ -1,6 +1,9 @@
 //! The workload controllers: what each sees, its pure decision, and what becomes of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Time, World,
@@ -44,6 +47,12 @@ pub(super) struct Owners {
     pending_budgets: Vec<bool>,
     pending_autoscalers: Vec<bool>,
     pending_daemons: bool,
+    /// Deployments whose template a client has changed, until their controller has found its ReplicaSet.
+    pub(super) changed_templates: BTreeSet<DeploymentId>,
+    /// When a client last changed the template of a StatefulSet (with the revision before) or DaemonSet: pods from
+    /// before are replaced.
+    pub(super) stateful_revisions: BTreeMap<StatefulSetId, (Time, String)>,
+    pub(super) daemon_revisions: BTreeMap<DaemonSetId, Time>,
     histories: Vec<hpa::History>,
     scaled_at: Vec<Option<Time>>,
     /// Autoscalers of each Deployment and StatefulSet, by kind and name of the target.
@@ -57,6 +66,11 @@ impl Owners {
 
     pub(super) fn pods_of_stateful_set(&self, set: StatefulSetId) -> &[PodId] {
         self.stateful_pods.get(set.index()).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn set_current(&mut self, deployment: DeploymentId, set: ReplicaSetId) {
+        grow(&mut self.current, deployment.index());
+        self.current[deployment.index()] = Some(set);
     }
 
     fn list(&mut self, owner: PodOwner) -> Option<&mut Vec<PodId>> {
@@ -120,6 +134,11 @@ impl World {
         self.owners.sets.get(deployment.index()).map_or(&[], Vec::as_slice)
     }
 
+    /// The ReplicaSet of a Deployment's current template.
+    pub(super) fn current_set(&self, deployment: DeploymentId) -> Option<ReplicaSetId> {
+        self.owners.current.get(deployment.index()).copied().flatten()
+    }
+
     /// Pods of a ReplicaSet, terminating ones included.
     pub fn pods_of_replica_set(&self, set: ReplicaSetId) -> &[PodId] {
         self.owners.pods_of_set(set)
@@ -131,12 +150,16 @@ impl World {
         match self.pods.last(id).owner {
             PodOwner::ReplicaSet(set) => self.mark_replica_set(set, cause),
             PodOwner::StatefulSet(set, _) => self.mark_stateful_set(set, cause),
-            PodOwner::DaemonSet(_) => {
-                if !self.pods.exists(id) {
+            PodOwner::DaemonSet(set) => {
+                if !self.pods.exists(id) || self.owners.daemon_revisions.contains_key(&set) {
                     self.mark_daemon_sets(cause);
                 }
+                self.daemon_set_counts_changed(set);
             }
-            PodOwner::Job(job) => self.mark_job(job, cause),
+            PodOwner::Job(job) => {
+                self.mark_job(job, cause);
+                self.job_changed(job);
+            }
             PodOwner::Node | PodOwner::Unknown | PodOwner::Nobody => {}
         }
         self.mark_services_of(id, cause);
@@ -190,7 +213,7 @@ impl World {
         }
     }
 
-    fn mark_job(&mut self, id: JobId, cause: EntryId) {
+    pub(super) fn mark_job(&mut self, id: JobId, cause: EntryId) {
         if raise(&mut self.owners.pending_jobs, id.index()) {
             let at = self.now + self.watch_lag();
             self.queue.push(at, Event::SyncJob(id), cause);
@@ -202,6 +225,10 @@ impl World {
             let at = self.now + self.watch_lag();
             self.queue.push(at, Event::SyncDaemonSets, cause);
         }
+    }
+
+    pub(super) fn look_at_budget(&mut self, id: BudgetId, cause: EntryId) {
+        self.mark_budget(id, cause);
     }
 
     fn mark_budget(&mut self, id: BudgetId, cause: EntryId) {
@@ -272,7 +299,11 @@ impl World {
 
     pub(super) fn sync_deployment(&mut self, id: DeploymentId, cause: EntryId) {
         self.owners.pending_deployments[id.index()] = false;
-        let Some(state) = self.deployments.get(id).cloned() else { return };
+        let Some(mut state) = self.deployments.get(id).cloned() else { return };
+        if !state.paused && self.owners.changed_templates.remove(&id) {
+            self.adopt_template(id, cause);
+            state = self.deployments.last(id).clone();
+        }
         let current = self.owners.current.get(id.index()).copied().flatten();
         let old: Vec<ReplicaSetId> =
             self.replica_sets_of(id).iter().copied().filter(|&set| Some(set) != current).collect();
@@ -308,7 +339,6 @@ impl World {
                 deployment::status(&seen, new.as_ref(), &old_seen),
             )
         };
-        // A ReplicaSet for a template that has none is made by whoever changes templates; nobody does here.
         if let deployment::Step::Resize(resizes) = step {
             let surge = match strategy {
                 deployment::Strategy::Recreate => 0,
@@ -335,7 +365,31 @@ impl World {
         if status != state.status {
             self.deployments.edit(id).status = status;
             self.deployment_changed(id, cause);
+            if self.store.is_some() {
+                self.clean_revisions(id, cause);
+            }
         }
+    }
+
+    /// A ReplicaSet no longer belongs to its Deployment.
+    pub(super) fn forget_set(&mut self, set: ReplicaSetId) {
+        for sets in &mut self.owners.sets {
+            sets.retain(|&other| other != set);
+        }
+        for current in &mut self.owners.current {
+            if *current == Some(set) {
+                *current = None;
+            }
+        }
+    }
+
+    /// A pod no longer has an owner.
+    pub(super) fn disown(&mut self, pod: PodId) {
+        let owner = self.pods.last(pod).owner;
+        if let Some(list) = self.owners.list(owner) {
+            list.retain(|&other| other != pod);
+        }
+        self.pods.edit(pod).owner = PodOwner::Nobody;
     }
 
     fn resize_set(&mut self, set: ReplicaSetId, replicas: i32, (desired, surge): (i32, i32), cause: EntryId) {
@@ -494,6 +548,7 @@ impl World {
         let Some(state) = self.stateful_sets.get(id).cloned() else { return };
         grow(&mut self.owners.stateful_pods, id.index());
         let pods = self.owners.stateful_pods[id.index()].clone();
+        let revision = self.owners.stateful_revisions.get(&id).map(|&(at, _)| at);
         let seen: Vec<stateful_set::Pod> = pods
             .iter()
             .map(|&id| {
@@ -507,7 +562,7 @@ impl World {
                     ready: pod.ready,
                     available: pod.ready,
                     terminating: pod.terminating(),
-                    updated: true,
+                    updated: revision.is_none_or(|at| pod.meta.created_at >= at as i64),
                 }
             })
             .collect();
@@ -551,7 +606,10 @@ impl World {
             replicas: self.owners.stateful_pods[id.index()].len() as u32,
             ready,
             available: ready,
-            updated: self.owners.stateful_pods[id.index()].len() as u32,
+            updated: self.owners.stateful_pods[id.index()]
+                .iter()
+                .filter(|&&pod| revision.is_none_or(|at| self.pods.last(pod).meta.created_at >= at as i64))
+                .count() as u32,
         };
         if status != state.status {
             self.stateful_sets.edit(id).status = status;
@@ -592,6 +650,7 @@ impl World {
                 let labels = state.template_labels.clone();
                 self.create_pod(PodOwner::DaemonSet(id), identity, labels, state.spec, Some(node), cause);
             }
+            self.roll_daemon_set(id, cause);
         }
     }
 
@@ -700,14 +759,17 @@ impl World {
             self.budgets.edit(id).disrupted = Arc::new(kept);
         }
         let Some(status) = self.budget_status(id) else { return };
+        let generation = self.budgets.last(id).meta.generation;
+        let observed = std::mem::replace(&mut self.budgets.edit(id).observed_generation, generation);
         let state = self.budgets.last(id);
-        if (state.allowed, state.current_healthy, state.desired_healthy, state.expected)
-            == (
-                status.disruptions_allowed,
-                status.current_healthy,
-                status.desired_healthy,
-                status.expected_pods,
-            )
+        if observed == generation
+            && (state.allowed, state.current_healthy, state.desired_healthy, state.expected)
+                == (
+                    status.disruptions_allowed,
+                    status.current_healthy,
+                    status.desired_healthy,
+                    status.expected_pods,
+                )
         {
             return;
         }

@@ -1,0 +1,76 @@
+//! Writes: which method on which target does what.
+
+use serde_json::{Value, json};
+
+use super::{
+    failure::Failure,
+    request::{Method, Request, Response},
+    resources::Subresource,
+    route::Target,
+};
+use crate::world::World;
+
+mod body;
+mod create;
+mod delete;
+mod pods;
+mod review;
+mod scale;
+mod service;
+mod update;
+
+pub(super) use scale::scale_of;
+
+pub(super) fn answer(world: &mut World, request: &Request, target: &Target) -> Result<Response, Failure> {
+    if target.resource.transient {
+        return match request.method {
+            Method::Post if target.name.is_none() => review::answer(world, request, target),
+            _ => Err(Failure::method_not_allowed()),
+        };
+    }
+    match (request.method, &target.name, target.subresource) {
+        (Method::Post, None, None) => create::create(world, request, target),
+        (Method::Post, Some(_), Some(Subresource::Eviction)) => pods::evict(world, request, target),
+        (Method::Post, Some(_), Some(Subresource::Binding)) => pods::bind(world, request, target),
+        (Method::Put, Some(_), None | Some(Subresource::Status)) => update::update(world, request, target),
+        (Method::Patch, Some(_), None | Some(Subresource::Status)) => update::patch(world, request, target),
+        (Method::Put | Method::Patch, Some(_), Some(Subresource::Scale)) => {
+            scale::write(world, request, target)
+        }
+        (Method::Delete, Some(_), None) => delete::one(world, request, target),
+        (Method::Delete, None, None) => delete::collection(world, request, target),
+        _ => Err(Failure::method_not_allowed()),
+    }
+}
+
+/// Whether the request is only to be tried.
+fn dry_run(request: &Request, options: Option<&Value>) -> Result<bool, Failure> {
+    let in_body = options.and_then(|options| options.get("dryRun")).and_then(Value::as_array);
+    let asked: Vec<&str> = request
+        .parameter("dryRun")
+        .into_iter()
+        .chain(in_body.into_iter().flatten().filter_map(Value::as_str))
+        .collect();
+    match asked.iter().find(|one| **one != "All") {
+        Some(other) => Err(Failure::bad_request(format!(
+            "dryRun: Unsupported value: \"{other}\": supported values: \"All\""
+        ))),
+        None => Ok(!asked.is_empty()),
+    }
+}
+
+/// The answer to what is done and leaves nothing to show.
+fn success(target: &Target, uid: Option<&Value>, code: u16) -> Response {
+    let mut details = json!({"name": target.name, "kind": target.resource.plural});
+    if !target.resource.group.is_empty() {
+        details["group"] = json!(target.resource.group);
+    }
+    if let Some(uid) = uid {
+        details["uid"] = uid.clone();
+    }
+    Response::json(
+        code,
+        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "details": details}),
+    )
+}

@@ -1,0 +1,170 @@
+//! The API server on a socket: the simulated cluster for anybody's client, in real time or faster.
+//!
+//! Decides nothing about requests, which [`crate::api`] answers. Here are connections, the pace of time, and the end.
+//! Only loopback addresses are listened on: whoever reaches the server may do everything.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, runtime, sync::watch};
+
+use crate::world::{Time, World};
+
+mod connection;
+mod pace;
+
+pub use pace::Pace;
+
+/// A world that is served.
+#[derive(Debug)]
+pub struct Served {
+    world: Mutex<World>,
+    pace: Pace,
+    /// The newest resourceVersion, for whoever waits for another.
+    version: watch::Sender<u64>,
+}
+
+impl Served {
+    fn new(mut world: World, speed: u32) -> Served {
+        world.serve();
+        let version = watch::Sender::new(world.resource_version());
+        Served { pace: Pace::new(world.now(), speed), world: Mutex::new(world), version }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        // A request that panicked left a world that is whole enough to look at.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the world catch up with the clock, does something with it and tells who waits.
+    fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.lock();
+        let now = self.pace.now().max(world.now());
+        world.advance(now, None);
+        let done = act(&mut world);
+        let version = world.resource_version();
+        drop(world);
+        self.version.send_if_modified(|known| std::mem::replace(known, version) != version);
+        done
+    }
+
+    /// How long until something happens in the world, at most `most`.
+    fn until(&self, at: Option<Time>, most: Duration) -> Duration {
+        at.map_or(most, |at| self.pace.until(at).min(most))
+    }
+
+    /// Runs the world while nobody asks anything.
+    async fn run(&self) {
+        loop {
+            let next = self.with(|world| world.next_event_at());
+            // Long enough to cost nothing, short enough that watches hear of time's passing.
+            tokio::time::sleep(self.until(next, Duration::from_millis(200)).max(Duration::from_millis(1)))
+                .await;
+        }
+    }
+}
+
+/// Serves the world on a free port of 127.0.0.1 until SIGINT or SIGTERM; `ready` is told the address once clients can
+/// connect. The world's time passes `speed` times as fast as the clock's.
+///
+/// # Errors
+///
+/// No port can be had, signals cannot be heard, or `ready` fails.
+pub fn serve(world: World, speed: u32, ready: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let ended = signals()?;
+        let served = Arc::new(Served::new(world, speed));
+        let driver = served.clone();
+        tokio::spawn(async move { driver.run().await });
+        let address = listener.local_addr()?;
+        tokio::spawn(connection::accept(listener, served));
+        ready(address)?;
+        ended.await;
+        Ok(())
+    })
+}
+
+/// Ends at the first SIGINT or SIGTERM.
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (sender, mut receiver) = watch::channel(());
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let (mut heard, sender) = (signal(kind)?, sender.clone());
+        tokio::spawn(async move {
+            heard.recv().await;
+            sender.send_replace(());
+        });
+    }
+    Ok(async move {
+        // The senders live as long as their tasks, so that this ends with a signal or not at all.
+        let _ = receiver.changed().await;
+        drop(sender);
+    })
+}
+
+/// A server in a thread of its own, whose world stands still; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Background {
+    address: SocketAddr,
+    served: Arc<Served>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Background {
+    /// Starts one.
+    ///
+    /// # Errors
+    ///
+    /// No port or no thread can be had.
+    pub fn start(world: World) -> io::Result<Background> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = listener.local_addr()?;
+        let served = Arc::new(Served::new(world, 0));
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let serving = served.clone();
+        let thread = std::thread::Builder::new().name("api".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::spawn(connection::accept(listener, serving));
+                let _ = stopped.await;
+            });
+        })?;
+        Ok(Background { address, served, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Puts another world in the place of the one that is served.
+    pub fn replace(&self, mut world: World) {
+        world.serve();
+        *self.served.lock() = world;
+    }
+
+    /// Lets time pass in the world.
+    pub fn pass(&self, span: Time) {
+        let mut world = self.served.lock();
+        let until = world.now().saturating_add(span);
+        world.advance(until, None);
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

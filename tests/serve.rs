@@ -1,0 +1,75 @@
+//! The served cluster from outside: a real process, a real socket, real time.
+
+#![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+};
+
+/// A server that ends with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts one and waits for the line that says where it listens.
+fn serve(dir: &std::path::Path) -> (Server, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nodeferry"))
+        .args(["serve", "--speed", "100", "--dir"])
+        .arg(dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = child.stdout.take().unwrap();
+    let server = Server(child);
+    let line = BufReader::new(out).lines().next().unwrap().unwrap();
+    let address = line.strip_prefix("ready http://").unwrap().split(' ').next().unwrap().to_owned();
+    (server, address)
+}
+
+fn ask(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_cluster_is_served_on_loopback_until_it_is_told_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, address) = serve(folder.path());
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    let config = fs::read_to_string(folder.path().join("kubeconfig")).unwrap();
+    assert!(config.contains(&format!("server: http://{address}")), "{config}");
+
+    let nodes = ask(&address, "GET /api/v1/nodes HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(nodes.starts_with("HTTP/1.1 200 OK\r\n") && nodes.contains("\"kind\":\"NodeList\""), "{nodes}");
+
+    // Three seconds of the cluster are 30 ms here.
+    let watched = ask(
+        &address,
+        "GET /api/v1/pods?watch=1&timeoutSeconds=3 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    );
+    assert!(watched.contains("{\"type\":\"ADDED\",\"object\":{"), "{watched}");
+
+    let large = format!(
+        "POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{}",
+        (3 << 20) + 1,
+        " ".repeat((3 << 20) + 1)
+    );
+    let refused = ask(&address, &large);
+    assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
+
+    let told = Command::new("kill").arg(server.0.id().to_string()).status().unwrap();
+    assert!(told.success());
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
