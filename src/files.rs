@@ -21,8 +21,15 @@ impl Pending {
     /// Begins a file, beside its later place. Before a long run, so that a path that cannot be written is told first.
     pub(crate) fn begin(target: &Path) -> Result<Pending> {
         let begin = || -> io::Result<Pending> {
+            // A link keeps pointing where it does; the file that it names is replaced.
+            let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
             if target.is_dir() {
                 return Err(io::Error::from(io::ErrorKind::IsADirectory));
+            }
+            if target.exists() && !target.is_file() {
+                return Err(io::Error::other(
+                    "it is a device, a pipe or a socket, which no file may replace",
+                ));
             }
             let name = target.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
             let mut hidden = OsString::from(".");
@@ -58,6 +65,20 @@ impl Drop for Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_is_followed_and_a_device_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        Pending::begin(&link).unwrap().finish(|out| out.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let error = Pending::begin(Path::new("/dev/null")).unwrap_err();
+        assert!(format!("{error:#}").contains("a device"), "{error:#}");
+    }
 
     #[test]
     fn a_file_that_fails_half_way_leaves_the_old_one_and_nothing_else() {

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod kernel;
 pub mod marks;
 pub mod names;
+pub mod objects;
 pub mod plan;
 pub mod refusals;
 pub mod request;

@@ -226,7 +226,8 @@ fn creation(id: &str, request: &Request, old: &NodeGroup, bounds: Bounds, versio
     }
 }
 
-fn planned_service(request: &Request, cluster: &ClusterView, service: &Service) -> PlannedService {
+/// What a Service of the cluster can be promised: its contract, and the endpoints that it keeps at least.
+pub fn planned_service(request: &Request, cluster: &ClusterView, service: &Service) -> PlannedService {
     let name = &service.meta.name;
     let groups =
         || cluster.aws.target_groups.values().filter(|group| &group.service == name && !group.classic);

@@ -338,7 +338,7 @@ impl Observer {
                 objects::Phase::Failed => view::PodPhase::Failed,
                 objects::Phase::Unknown => view::PodPhase::Unknown,
             },
-            ready_since: pod.ready.then(|| world.wall(pod.ready_at)),
+            ready_since: pod.ready.then(|| served(world, pod.ready_at)),
             unschedulable: pod.unschedulable.clone(),
             spec,
         }
@@ -451,9 +451,15 @@ fn meta_view(world: &World, meta: &objects::Meta) -> view::Meta {
         resource_version: meta.resource_version,
         labels: meta.labels.clone(),
         annotations: meta.annotations.clone().into(),
-        created_at: world.wall(meta.created_at),
+        created_at: served(world, meta.created_at),
         deleting: meta.deletion_at.is_some(),
     }
+}
+
+/// A point in time as the API serves it: in whole seconds.
+fn served(world: &World, at: world::Instant) -> Timestamp {
+    let exact = world.wall(at);
+    Timestamp::from_second(exact.as_millisecond().div_euclid(1_000)).unwrap_or(exact)
 }
 
 fn node_view(world: &World, node: &objects::Node) -> view::Node {

@@ -16,7 +16,7 @@ use loadgen::{
 use migrator::{
     action::Outcome as MigrationOutcome,
     findings::{self, Expectations, Finding},
-    plan::Plan,
+    plan::{Plan, planned_service},
     request::Request,
     view::{ClusterView, ObjectName},
 };
@@ -215,7 +215,7 @@ pub fn run_later(
             traffic,
         });
     }
-    let floors = floors(&world, &plan, &offered);
+    let floors = floors(&world, &plan, &request, &observer.view, &offered);
     let budget = 2 * planned_time(&plan, &observer.view) + 1_800_000;
     let deadline = begins_at + budget;
     let driven = drive(&mut world, &mut observer, &plan, deadline, interventions, |world| tally.take(world));
@@ -407,17 +407,24 @@ fn contract(world: &World, plan: &Plan, view: &ClusterView, service: ServiceId) 
         .unwrap_or_default()
 }
 
-/// How many endpoints each Service with traffic keeps at least: the plan's floor, or what it had.
-fn floors(world: &World, plan: &Plan, offered: &[Offered]) -> BTreeMap<u32, u32> {
+/// How many endpoints each Service with traffic keeps at least: what a plan promises, also to one that is reached inside
+/// the cluster alone.
+fn floors(
+    world: &World,
+    plan: &Plan,
+    request: &Request,
+    view: &ClusterView,
+    offered: &[Offered],
+) -> BTreeMap<u32, u32> {
     offered
         .iter()
         .map(|offered| {
             let state = world.services().last(offered.service);
             let name = ObjectName { namespace: state.meta.namespace.clone(), name: state.meta.name.clone() };
-            let floor = plan
-                .service(&name)
-                .map_or_else(|| world.endpoints_at_start(offered.service), |planned| planned.floor);
-            (offered.service.0, floor)
+            let inside =
+                || view.services.get(&name).map(|service| planned_service(request, view, service).floor);
+            let floor = plan.service(&name).map(|planned| planned.floor).or_else(inside);
+            (offered.service.0, floor.unwrap_or(0))
         })
         .collect()
 }

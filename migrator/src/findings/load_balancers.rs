@@ -322,6 +322,13 @@ fn daemon_sets(survey: &Survey<'_>, report: &mut Report) {
         let stays_behind = !survey.places.iter().any(|place| place.new && place.admits(&set.template));
         let object = format!("DaemonSet {namespace}/{}", set.meta.name.name);
         for service in survey.services_of(namespace, &set.template_labels) {
+            if survey.serves_inside(service) {
+                let name = service_object(&service.meta.name);
+                let reason =
+                    format!("clients of {name} inside the cluster reach its pods on old nodes to the end");
+                let fix = "keep the DaemonSet off the old nodes by its node selector before they are deleted";
+                report.add(Code::DaemonSetServesToTheEnd, &object, reason, fix);
+            }
             for group in survey.target_groups_of(service).filter(|group| survey.reaches_old_nodes(group)) {
                 daemon_set(report, &object, service, group);
                 if service.local && !group.ip_targets && joining < here && !stays_behind {

@@ -431,13 +431,21 @@ impl<'a> Survey<'a> {
         self.cluster.daemon_sets.values().map(|set| &**set).filter(|set| place.admits(&set.template))
     }
 
-    /// A load-balanced Service that selects these labels: one whose endpoints may not fall below their floor.
+    /// A load-balanced Service that selects these labels: one whose endpoints may not fall below their floor. Where no
+    /// Service is load-balanced, clients are inside the cluster, and every Service counts.
     pub(super) fn balanced_service_of(
         &self,
         namespace: &str,
         labels: &BTreeMap<String, String>,
     ) -> Option<&'a Service> {
-        self.services_of(namespace, labels).find(|service| service.load_balancer)
+        self.services_of(namespace, labels)
+            .find(|service| service.load_balancer || self.serves_inside(service))
+    }
+
+    /// Whether a Service has the clients that would else come through a load balancer.
+    pub(super) fn serves_inside(&self, service: &Service) -> bool {
+        &*service.meta.name.namespace != "kube-system"
+            && !self.cluster.services.values().any(|service| service.load_balancer)
     }
 
     /// Services that select these labels.

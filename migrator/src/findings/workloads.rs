@@ -159,9 +159,10 @@ fn serves_or_not(
     let (code, reason) = match survey.balanced_service_of(workload.namespace(), workload.labels()) {
         Some(service) => {
             let name = &service.meta.name.name;
+            let balanced = if service.load_balancer { "load-balanced " } else { "" };
             (
                 serves,
-                format!("{why}load-balanced Service {name} lacks them while its {pods} old pods are evicted"),
+                format!("{why}{balanced}Service {name} lacks them while its {pods} old pods are evicted"),
             )
         }
         None => (not, format!("{why}its {pods} old pods are evicted")),

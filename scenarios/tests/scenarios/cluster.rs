@@ -380,14 +380,14 @@ impl Service {
 /// A PodDisruptionBudget on the workload of the same name; `demand` is `minAvailable` or `maxUnavailable`.
 pub(crate) fn budget(name: &str, demand: &str, value: impl Into<Value>) -> Thing {
     Thing::Object(json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-        "metadata": {"namespace": SHOP, "name": name, "uid": uid(name, 90, 0), "creationTimestamp": ago(DAY)},
+        "metadata": {"namespace": SHOP, "name": name, "uid": uid(name, 90, 0), "resourceVersion": "10", "creationTimestamp": ago(DAY)},
         "spec": {demand: value.into(), "selector": {"matchLabels": {"app": name}}}}))
 }
 
 /// A HorizontalPodAutoscaler, without metrics, of the Deployment of the same name.
 pub(crate) fn autoscaler(name: &str, min: u32, max: u32) -> Thing {
     Thing::Object(json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-        "metadata": {"namespace": SHOP, "name": name, "uid": uid(name, 91, 0), "creationTimestamp": ago(DAY)},
+        "metadata": {"namespace": SHOP, "name": name, "uid": uid(name, 91, 0), "resourceVersion": "10", "creationTimestamp": ago(DAY)},
         "spec": {"minReplicas": min, "maxReplicas": max,
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}}}))
 }

@@ -16,3 +16,4 @@ mod rollback;
 )]
 mod story;
 mod timeline;
+mod views;

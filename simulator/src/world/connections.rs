@@ -316,10 +316,14 @@ impl World {
             TargetKey::Instance(_) => {
                 let Some(node) = node else { return Err((EndCause::ConnectTimeout, entry, 3_000)) };
                 let local = self.services.last(service).local;
-                // A target that got the flow too early, or endpoints that left: whichever came last is the cause.
-                let (pod, remote) = self
-                    .through_node(service, node, local, session, salt)
-                    .map_err(|(cause, entry, after)| (cause, entry.max(target_entry), after))?;
+                // A target that got the flow too early, or endpoints that left: whichever came last is the cause. Where
+                // nobody serves at all, no other target would have been better.
+                let (pod, remote) = self.through_node(service, node, local, session, salt).map_err(
+                    |(cause, entry, after)| match cause {
+                        EndCause::Refused { .. } => (cause, entry, after),
+                        _ => (cause, entry.max(target_entry), after),
+                    },
+                )?;
                 Ok(Path { group: group.0, target, node, pod, remote })
             }
         }
@@ -339,7 +343,12 @@ impl World {
             return Err((EndCause::ConnectTimeout, state.entry, 3_000));
         }
         let Some(version) = self.known_version(node, service) else {
-            return Err((EndCause::Refused { reconnecting: false }, state.entry, 0));
+            // Before a node's proxy has begun, what it would know is what the control plane has written.
+            let written = self.service_states[service.index()].versions.last();
+            let nobody = written
+                .filter(|version| super::endpoints::usable(version).is_empty())
+                .map(|version| version.entry);
+            return Err((EndCause::Refused { reconnecting: false }, nobody.unwrap_or(state.entry), 0));
         };
         let endpoints = self.external_endpoints(version, node, local);
         if endpoints.is_empty() {

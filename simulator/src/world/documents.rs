@@ -170,11 +170,7 @@ impl World {
                 let state = self.leases.last(id);
                 let mut value = self.body(&state.meta, "coordination.k8s.io/v1", "Lease", false);
                 if matches!(state.meta.body, Body::Made) {
-                    let holder = (!state.holder.is_empty()).then(|| json!(state.holder));
-                    let spec = at(&mut value, "spec");
-                    put(spec, "holderIdentity", holder);
-                    put(spec, "leaseDurationSeconds", Some(json!(state.duration / 1_000)));
-                    put(spec, "renewTime", Some(json!(self.micro_time(state.renewed_at))));
+                    self.put_lease(at(&mut value, "spec"), state);
                 }
                 value
             }
@@ -215,7 +211,7 @@ impl World {
     }
 
     /// A point in time as Leases write it.
-    fn micro_time(&self, at: Instant) -> String {
+    pub(super) fn micro_time(&self, at: Instant) -> String {
         format!("{:.6}", self.wall(at))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Instant, Time, World,
-    objects::{Body, Meta, Phase, ReadyCondition, StringMap},
+    objects::{Body, Lease, Meta, Phase, ReadyCondition, StringMap},
 };
 
 impl World {
@@ -124,6 +124,7 @@ impl World {
             add(&lease.meta, &|value| {
                 if value.get("kind").is_none() {
                     *value = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {}, "spec": {}});
+                    self.put_lease(at(value, "spec"), lease);
                 }
             });
         }
@@ -133,6 +134,13 @@ impl World {
         objects.extend(self.quotas.iter().map(|quota| quota.raw.value()));
         objects.extend(self.others.iter().map(|raw| raw.value()));
         objects
+    }
+
+    /// What a Lease that was made during the run says.
+    pub(super) fn put_lease(&self, spec: &mut Value, lease: &Lease) {
+        put(spec, "holderIdentity", (!lease.holder.is_empty()).then(|| json!(lease.holder)));
+        put(spec, "leaseDurationSeconds", Some(json!(lease.duration / 1_000)));
+        put(spec, "renewTime", Some(json!(self.micro_time(lease.renewed_at))));
     }
 
     fn put_changed_meta(&self, value: &mut Value, meta: &Meta) {

@@ -50,10 +50,10 @@ fn raised(s: &Situation<'_>, system: bool) -> Progress {
     if actions.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(Step::Act(actions)) }
 }
 
-/// Whether a tier needs nothing more: nothing of it is still to be scheduled.
+/// Whether a tier needs nothing more: nothing of it is still to be scheduled. An old pod that is not Ready needs nothing.
 fn is_settled(s: &Situation<'_>, system: bool) -> bool {
     surging(s, system)
-        .all(|w| w.asked() >= wanted(w) && w.is_converged() && w.pods.iter().all(|m| m.pod.is_ready()))
+        .all(|w| w.asked() >= wanted(w) && w.is_converged() && w.moved().all(|m| m.pod.is_ready()))
 }
 
 /// Waits until controllers, scheduler and kubelets have done their part.

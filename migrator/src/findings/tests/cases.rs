@@ -481,7 +481,17 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         |given| {
             given.web().recreate = true;
             given.service("web").load_balancer = false;
+            given.add_service("db");
         },
+    ),
+    // Without any load balancer the clients are inside, and every Service has some.
+    (
+        EvictedDeploymentServes,
+        |given| {
+            given.web().recreate = true;
+            given.service("web").load_balancer = false;
+        },
+        |given| given.service("web").load_balancer = false,
     ),
     (EvictedDeploymentServes, |given| given.add_claim(true, &[]), |given| given.add_claim(false, &[])),
     (EvictedDeploymentServes, |given| given.add_autoscaler(4, true), |given| given.add_autoscaler(4, false)),
@@ -490,6 +500,7 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         |given| {
             given.web().recreate = true;
             given.service("web").load_balancer = false;
+            given.add_service("db");
         },
         |given| given.web().recreate = true,
     ),

@@ -12,7 +12,7 @@ use crate::{
     action::{Action, Poll, Step},
     kernel,
     situation::{
-        Member, Progress, Seat, Situation, TARGET_POLL, Workload, is_cheap, is_excluded, shown, wait,
+        Member, Progress, Seat, Side, Situation, TARGET_POLL, Workload, is_cheap, is_excluded, shown, wait,
     },
 };
 
@@ -71,6 +71,8 @@ pub(crate) fn designated<'s, 'a>(s: &'s Situation<'a>) -> Vec<&'s Seat<'a>> {
             .moved()
             .filter(|m| !s.resets_nobody(m, &[]) && !bares_zone(s, w, m, &[], 0))
             .filter_map(|m| Some((m, s.seat(m)?)))
+            // A node of another group carries what is not ours to release.
+            .filter(|(_, seat)| seat.side == Side::Arriving)
             .map(|(m, seat)| (!is_excluded(seat.node), bares_zone(s, w, m, &[], 1), seat))
             .collect();
         rest.sort_by_key(|(open, bares, _)| (*open, *bares));

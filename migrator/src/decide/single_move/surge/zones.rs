@@ -1,20 +1,23 @@
 //! Zone by zone: replacements of pods whose zone matters are scheduled in the zone of the pod that they replace.
 //!
 //! With cross-zone off, a load balancer node only sends to targets of its own zone. Where those are pods (ip), or nodes
-//! with a local pod (Local), a zone without a new pod would serve nobody once the old ones are excluded. The arriving
-//! nodes of the other zones are cordoned, with a mark, while the replacements for one zone are scheduled. Which zones are
-//! done is read from where the new pods are.
+//! with a local pod (Local), a zone without a new pod would serve nobody once the old ones are excluded. The nodes
+//! of the other zones are cordoned, with a mark, while the replacements for one zone are scheduled, those of other groups
+//! too: one of them would take a pod as well. Which zones are done is read from where the new pods are.
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use crate::{
     action::{Action, Change, Kind, Poll, Step, Write},
     marks::{Changed, Marks},
-    situation::{Progress, Side, Situation, Workload, later, patch, shown, wait},
+    situation::{Progress, Seat, Side, Situation, Workload, later, patch, shown, wait},
     view::Node,
 };
 
 use super::surging;
+
+/// Label of a node that Fargate made for one pod. Source: EKS user guide, "Fargate pod configuration".
+const COMPUTE_TYPE: &str = "eks.amazonaws.com/compute-type";
 
 /// Whether every replacement that needs a zone has it, and nothing is cordoned any more.
 pub(super) fn placed(s: &Situation<'_>, system: bool) -> Progress {
@@ -138,10 +141,15 @@ fn unplaced(w: &Workload<'_>) -> u32 {
     u32::try_from(w.pods.iter().filter(|m| m.seat.is_none()).count()).unwrap_or(u32::MAX)
 }
 
-/// Cordons the arriving nodes of other zones and opens those of this one, as far as they are ours to open.
+/// Nodes that new pods could be placed on. What runs on Fargate has a node of its own and is placed by nobody else.
+fn steered<'s, 'a>(s: &'s Situation<'a>) -> impl Iterator<Item = &'s Seat<'a>> {
+    let fargate = |node: &Node| node.meta.labels.get(COMPUTE_TYPE).is_some_and(|kind| kind == "fargate");
+    s.seats.iter().filter(move |seat| seat.side != Side::Leaving && !fargate(seat.node))
+}
+
+/// Cordons the nodes of other zones and opens those of this one, as far as they are ours to open.
 fn cordoned_but(s: &Situation<'_>, zone: &str) -> Progress {
-    let actions: Vec<Action> = s
-        .side(Side::Arriving)
+    let actions: Vec<Action> = steered(s)
         .filter_map(|seat| {
             let node = seat.node;
             let ours = cordon_mark(node).is_some();
@@ -159,8 +167,7 @@ fn cordoned_but(s: &Situation<'_>, zone: &str) -> Progress {
 
 /// Opens every node that we cordoned.
 fn uncordoned(s: &Situation<'_>) -> Progress {
-    let actions: Vec<Action> = s
-        .side(Side::Arriving)
+    let actions: Vec<Action> = steered(s)
         .filter(|seat| cordon_mark(seat.node).is_some())
         .map(|seat| Action { phase: "surge-zone", write: open(seat.node) })
         .collect();
