@@ -777,17 +777,30 @@ impl EksTaint {
 
     /// The taint as a Node carries it.
     pub fn to_kubernetes(&self) -> Taint {
-        let effect = match &*self.effect {
-            "NO_EXECUTE" => "NoExecute",
-            "PREFER_NO_SCHEDULE" => "PreferNoSchedule",
-            _ => "NoSchedule",
-        };
         Taint {
             key: self.key.to_string(),
             value: (!self.value.is_empty()).then(|| self.value.to_string()),
-            effect: effect.into(),
+            effect: self.kubernetes_effect().into(),
             time_added: None,
         }
+    }
+
+    /// Its effect in Kubernetes' spelling.
+    pub(super) fn kubernetes_effect(&self) -> &'static str {
+        match &*self.effect {
+            "NO_EXECUTE" => "NoExecute",
+            "PREFER_NO_SCHEDULE" => "PreferNoSchedule",
+            _ => "NoSchedule",
+        }
+    }
+}
+
+/// An effect in the EKS API's spelling, from Kubernetes' own.
+pub(super) fn eks_effect(effect: &str) -> &'static str {
+    match effect {
+        "NoExecute" => "NO_EXECUTE",
+        "PreferNoSchedule" => "PREFER_NO_SCHEDULE",
+        _ => "NO_SCHEDULE",
     }
 }
 
