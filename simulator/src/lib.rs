@@ -3,6 +3,7 @@
 
 pub use loadgen::chance;
 
+pub mod aws_api;
 pub mod conformance;
 pub mod controllers;
 pub mod export;
