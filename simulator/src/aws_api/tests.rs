@@ -32,7 +32,7 @@ fn signed(service: &str) -> String {
 /// Sends one line: `eks GET /clusters`, `eks POST /path {…}`, or `ec2 Action=DescribeSubnets`.
 fn ask(world: &mut World, line: &str) -> (u16, String) {
     let (service, rest) = line.split_once(' ').unwrap();
-    let request = match rest.split_once(' ').map(|(method, rest)| (method, rest)) {
+    let request = match rest.split_once(' ') {
         Some((method @ ("GET" | "POST" | "DELETE"), rest)) => {
             let (target, body) = rest.split_once(' ').unwrap_or((rest, ""));
             let method = match method {
