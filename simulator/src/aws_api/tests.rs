@@ -137,6 +137,24 @@ fn a_node_group_lives_through_every_status() {
 }
 
 #[test]
+fn a_group_without_nodes_comes_and_goes() {
+    let mut world = clinic();
+    let empty =
+        CREATE.replace("\"minSize\":2", "\"minSize\":0").replace("\"desiredSize\":3", "\"desiredSize\":0");
+    check(&mut world, &[(TEMPLATE, 200, &[]), (&empty, 200, &[])]);
+    world.advance(world.now() + 600_000, None);
+    check(
+        &mut world,
+        &[
+            ("eks GET /clusters/clinic/node-groups/green", 200, &[r#""status":"ACTIVE""#]),
+            ("eks DELETE /clusters/clinic/node-groups/green", 200, &[r#""status":"DELETING""#]),
+        ],
+    );
+    world.advance(world.now() + 60_000, None);
+    check(&mut world, &[("eks GET /clusters/clinic/node-groups/green", 404, &["ResourceNotFoundException"])]);
+}
+
+#[test]
 fn what_is_described_is_the_state_of_the_world() {
     let mut world = clinic();
     let state = world.aws();

@@ -652,6 +652,13 @@ impl World {
     /// EKS drains all nodes of the group at once, and terminates those that are empty.
     pub(super) fn drain_group(&mut self, id: GroupId, cause: EntryId) {
         let Some((cap, entry)) = self.groups[id.index()].drain else { return };
+        if self.groups[id.index()].status == GroupStatus::Deleting
+            && self.groups[id.index()].instances.is_empty()
+        {
+            self.groups[id.index()].status = GroupStatus::Deleted;
+            self.record(entry, Subject::Group(id), What::Deleted);
+            return;
+        }
         if self.now >= cap {
             return;
         }
