@@ -135,6 +135,9 @@ pub(crate) struct Simulate {
     /// Writes the cluster as it is at the end into a file: YAML, or JSON if its name ends so
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) export: Option<PathBuf>,
+    /// Writes the AWS side as it is at the end into a file of JSON, which --aws reads
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) export_aws: Option<PathBuf>,
 }
 
 const SIMULATE_EXAMPLES: &str = "\
@@ -144,6 +147,7 @@ Examples:
   nodeferry simulate --cluster examples/clinic.yaml --from blue --to green --connections 2000
   nodeferry simulate --traffic examples/clinic-traffic.yaml
   nodeferry simulate --set nlb.registration_delay=5m --draw U --seed 7 -o json
+  nodeferry simulate --export after.yaml --export-aws after-aws.json
 
 Exit codes: 0 held, 1 broken, 2 usage or input, 3 inconclusive, 4 refused";
 

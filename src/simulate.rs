@@ -27,6 +27,7 @@ pub(crate) fn run(asked: &Simulate, color: Color) -> Result<Exit> {
     // Before the work: a path that cannot be written is a slip of the command line.
     let timeline = asked.timeline.as_deref().map(Pending::begin).transpose()?;
     let exported = asked.export.as_deref().map(Pending::begin).transpose()?;
+    let exported_aws = asked.export_aws.as_deref().map(Pending::begin).transpose()?;
 
     let request = input::request(asked)?;
     let (given, _) = timed("reading", || input::read(asked));
@@ -46,6 +47,10 @@ pub(crate) fn run(asked: &Simulate, color: Color) -> Result<Exit> {
     }
     if let (Some(pending), Some(path)) = (exported, asked.export.as_deref()) {
         write_export(pending, path, &run)?;
+    }
+    if let Some(pending) = exported_aws {
+        // As the aws command would print it.
+        pending.finish(|out| export::aws::write_aws(out, &run.world))?;
     }
     let report = report::Report::new(asked, &request, &given, &run, wall);
     let told = match asked.output {

@@ -431,6 +431,25 @@ fn an_exported_cluster_can_be_read_again() {
 }
 
 #[test]
+fn the_aws_side_is_exported_as_the_migration_left_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [cluster, aws] =
+        ["after.yaml", "after-aws.json"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let bounds = ["--min", "2", "--max", "5", "--desired", "3"];
+    let exports = ["--export", &cluster, "--export-aws", &aws];
+    assert_eq!(simulate(&[&bounds[..], &exports[..]].concat()).code, Some(0));
+    let after: Value = serde_json::from_str(&fs::read_to_string(&aws).unwrap()).unwrap();
+    let groups = after["nodegroups"].as_array().unwrap();
+    assert_eq!(groups.len(), 1, "blue is gone");
+    assert_eq!(groups[0]["nodegroupName"], "green");
+    let planned = serde_json::json!({ "minSize": 2, "maxSize": 5, "desiredSize": 3 });
+    assert_eq!(groups[0]["scalingConfig"], planned);
+    let back = simulate(&["--cluster", &cluster, "--aws", &aws, "--from", "green", "--to", "blue"]);
+    assert_ne!(back.code, Some(2), "{}{}", back.out, back.err);
+    assert!(back.out.contains("3 nodes, 27 pods, 10 services"), "{}", back.out);
+}
+
+#[test]
 fn a_reader_that_goes_away_changes_no_exit_code() {
     let mut child = command(env!("CARGO_BIN_EXE_nodeferry"))
         .args(["simulate", "--strategy", "recipe"])
@@ -447,6 +466,8 @@ fn a_reader_that_goes_away_changes_no_exit_code() {
 
 #[test]
 fn the_examples_of_every_help_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = format!(" {}/after", folder.path().display());
     for topic in ["simulate", "conformance"] {
         let help = nodeferry(&[topic, "--help"]);
         assert_eq!(help.code, Some(0));
@@ -455,6 +476,7 @@ fn the_examples_of_every_help_run() {
         assert!(!examples.is_empty(), "{}", help.out);
         assert!(help.out.contains("Exit codes:"), "{}", help.out);
         for example in examples {
+            let example = example.replace(" after", &written);
             let ran = nodeferry(&example.split(' ').collect::<Vec<_>>());
             assert!(matches!(ran.code, Some(0 | 1)), "{example}: {}", ran.err);
         }

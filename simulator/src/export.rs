@@ -4,6 +4,8 @@
 //! reader: whatever YAML 1.1, YAML 1.2 or a common deviation of theirs could take for something else than a text is
 //! quoted.
 
+pub mod aws;
+
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::io;

@@ -4,6 +4,7 @@
 pub use loadgen::chance;
 
 pub mod api;
+pub mod aws_api;
 pub mod conformance;
 pub mod controllers;
 pub mod export;

@@ -17,6 +17,7 @@ use loadgen::{
 use crate::parameters::Parameters;
 
 mod autoscaler;
+mod aws;
 mod build;
 mod cloud;
 mod compile;
@@ -130,6 +131,8 @@ pub struct World {
     cluster_version: Arc<str>,
 
     // AWS.
+    /// As it was imported; what has changed since is in the fields below.
+    aws: Arc<crate::import::aws::AwsState>,
     zones: Vec<Arc<str>>,
     zone_hosts: Vec<u32>,
     subnets: BTreeMap<Arc<str>, ZoneId>,

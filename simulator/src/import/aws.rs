@@ -14,6 +14,7 @@ mod state;
 pub use self::complete::complete;
 pub use self::file::{AWS_FILE_BYTES_MAX, AwsFile, parse_aws, read_aws};
 pub use self::services::LoadBalancerDefaults;
+pub(crate) use self::services::hex;
 pub use self::state::*;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use loadgen::chance::Seed;
 
 use super::{
     Instant, Time, World,
-    cloud::{Bounds, Group, GroupStatus, Instance, InstanceState},
+    cloud::{Bounds, Group, GroupStatus, Instance, InstanceState, eks_effect},
     compile::{count, map},
     endpoints::Proxy,
     ids::{
@@ -83,7 +83,7 @@ impl World {
     ) -> Result<World, BuildError> {
         let age = jiff::SignedDuration::from_millis(i64::try_from(parameters.import_age).unwrap_or(i64::MAX));
         let start = cluster.newest.saturating_add(age).unwrap_or(cluster.newest);
-        let mut builder = Builder { world: World::empty(parameters, seed, start), start };
+        let mut builder = Builder { world: World::empty(aws, parameters, seed, start), start };
         builder.zones(cluster, aws);
         builder.groups(aws);
         for object in &cluster.objects {
@@ -116,7 +116,7 @@ impl World {
         world
     }
 
-    fn empty(parameters: Parameters, seed: Seed, start: Timestamp) -> World {
+    fn empty(aws: &AwsState, parameters: Parameters, seed: Seed, start: Timestamp) -> World {
         let mut log = super::log::Log::default();
         log.absorb(seed.0);
         World {
@@ -164,6 +164,7 @@ impl World {
             load_balancer_leader: Default::default(),
             kubelet_version: "v1.36.0".into(),
             cluster_version: "1.36".into(),
+            aws: Arc::new(aws.clone()),
             zones: Vec::new(),
             zone_hosts: Vec::new(),
             subnets: BTreeMap::new(),
@@ -305,7 +306,7 @@ impl Builder {
                     .map(|taint| EksTaint {
                         key: taint.key.as_str().into(),
                         value: taint.value.as_str().into(),
-                        effect: taint.effect.into(),
+                        effect: eks_effect(taint.effect).into(),
                     })
                     .collect(),
                 tags: BTreeMap::new(),

@@ -652,6 +652,13 @@ impl World {
     /// EKS drains all nodes of the group at once, and terminates those that are empty.
     pub(super) fn drain_group(&mut self, id: GroupId, cause: EntryId) {
         let Some((cap, entry)) = self.groups[id.index()].drain else { return };
+        if self.groups[id.index()].status == GroupStatus::Deleting
+            && self.groups[id.index()].instances.is_empty()
+        {
+            self.groups[id.index()].status = GroupStatus::Deleted;
+            self.record(entry, Subject::Group(id), What::Deleted);
+            return;
+        }
         if self.now >= cap {
             return;
         }
@@ -777,17 +784,30 @@ impl EksTaint {
 
     /// The taint as a Node carries it.
     pub fn to_kubernetes(&self) -> Taint {
-        let effect = match &*self.effect {
-            "NO_EXECUTE" => "NoExecute",
-            "PREFER_NO_SCHEDULE" => "PreferNoSchedule",
-            _ => "NoSchedule",
-        };
         Taint {
             key: self.key.to_string(),
             value: (!self.value.is_empty()).then(|| self.value.to_string()),
-            effect: effect.into(),
+            effect: self.kubernetes_effect().into(),
             time_added: None,
         }
+    }
+
+    /// Its effect in Kubernetes' spelling.
+    pub(super) fn kubernetes_effect(&self) -> &'static str {
+        match &*self.effect {
+            "NO_EXECUTE" => "NoExecute",
+            "PREFER_NO_SCHEDULE" => "PreferNoSchedule",
+            _ => "NoSchedule",
+        }
+    }
+}
+
+/// An effect in the EKS API's spelling, from Kubernetes' own.
+pub(super) fn eks_effect(effect: &str) -> &'static str {
+    match effect {
+        "NoExecute" => "NO_EXECUTE",
+        "PreferNoSchedule" => "PREFER_NO_SCHEDULE",
+        _ => "NO_SCHEDULE",
     }
 }
 

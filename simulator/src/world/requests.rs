@@ -169,6 +169,10 @@ pub enum Request {
     UpdateNodeGroupBounds(Arc<str>, Bounds),
     /// EKS UpdateNodegroupConfig, taints: group, add or update, remove.
     UpdateNodeGroupTaints(Arc<str>, Vec<EksTaint>, Vec<EksTaint>),
+    /// EKS UpdateNodegroupConfig, both at once: bounds, taints to add or update, taints to remove.
+    UpdateNodeGroup(Arc<str>, Bounds, Vec<EksTaint>, Vec<EksTaint>),
+    /// EKS TagResource, of a node group.
+    TagNodeGroup(Arc<str>, BTreeMap<String, String>),
     /// EKS DeleteNodegroup.
     DeleteNodeGroup(Arc<str>),
     /// Auto Scaling SuspendProcesses.
@@ -223,6 +227,16 @@ impl World {
         self.requests[id.index()].answer.as_ref()
     }
 
+    /// The answer to a request that there may not have been.
+    pub fn find_answer(&self, id: RequestId) -> Option<&(Time, Answer)> {
+        self.requests.get(id.index())?.answer.as_ref()
+    }
+
+    /// What a request asks for that there may not have been.
+    pub fn find_request(&self, id: RequestId) -> Option<&Request> {
+        self.requests.get(id.index()).map(|submitted| &submitted.request)
+    }
+
     /// A request: its client, the step that it belongs to, what it asks for.
     pub fn request(&self, id: RequestId) -> (u32, &'static str, &Request) {
         let submitted = &self.requests[id.index()];
@@ -272,6 +286,17 @@ impl World {
             Request::UpdateNodeGroupTaints(group, add, remove) => {
                 done(self.update_node_group(&group, None, (add, remove), entry))
             }
+            Request::UpdateNodeGroup(group, bounds, add, remove) => {
+                self.note_bounds(&group, bounds, self.requests[id.index()].client);
+                done(self.update_node_group(&group, Some(bounds), (add, remove), entry))
+            }
+            Request::TagNodeGroup(group, tags) => match self.find_group(&group) {
+                Some(id) => {
+                    self.groups[id.index()].tags.extend(tags);
+                    Answer::Done(None)
+                }
+                None => Answer::NotFound,
+            },
             Request::DeleteNodeGroup(group) => done(self.delete_node_group(&group, entry)),
             Request::Served { .. } => Answer::Done(None),
             Request::SuspendProcesses(name, processes) => self.set_processes(&name, &processes, true, entry),

@@ -146,6 +146,17 @@ impl World {
             Request::UpdateNodeGroupTaints(group, add, remove) => {
                 format!("node group {group}: {} taints added, {} removed", add.len(), remove.len())
             }
+            Request::UpdateNodeGroup(group, bounds, add, remove) => {
+                format!(
+                    "node group {group}: min {}, max {}, desired {}; {} taints added, {} removed",
+                    bounds.min,
+                    bounds.max,
+                    bounds.desired,
+                    add.len(),
+                    remove.len()
+                )
+            }
+            Request::TagNodeGroup(group, tags) => format!("tags node group {group} with {}", tags.len()),
             Request::DeleteNodeGroup(group) => format!("deletes node group {group}"),
             Request::SuspendProcesses(group, processes) => {
                 format!("suspends {} of {group}", processes.join(", "))

@@ -263,7 +263,9 @@ impl<'a> Reader<'a> {
                 | "TargetHealth" => {
                     self.each(spot, value, Self::document)?;
                 }
-                "LoadBalancerArn" | "ListenerArn" | "TargetGroupArn" | "ResponseMetadata" => {}
+                // Tags say nothing that the Services do not.
+                "LoadBalancerArn" | "ListenerArn" | "TargetGroupArn" | "TagDescriptions"
+                | "ResponseMetadata" => {}
                 "NextToken" | "nextToken" | "NextMarker" if value.is_null() => {}
                 "NextToken" | "nextToken" | "NextMarker" => {
                     let document = spot.document;

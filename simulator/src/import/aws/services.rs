@@ -140,8 +140,14 @@ pub(super) fn wanted(
         let front = front_protocol(port, &annotations);
         let group = (sort.kind == LoadBalancerKind::Network)
             .then(|| target_group(spec, port, &sort, &annotations, (&namespace, &name, &uid), at, notes));
+        let port_and_protocol = format!("{listener_port}/{front:?}");
         listeners.push(Listener {
-            arn: String::new(),
+            arn: match sort.kind {
+                LoadBalancerKind::Classic => String::new(),
+                _ => {
+                    format!("{}/{}", arn.replacen(":loadbalancer/", ":listener/", 1), hex(&port_and_protocol))
+                }
+            },
             port: listener_port,
             protocol: front,
             idle_timeout: listener_idle(front, listener_port, &sort, &annotations, at.defaults, notes),
@@ -446,7 +452,7 @@ fn made_up_name(uid: &str) -> String {
 }
 
 /// Sixteen hexadecimal digits that stand for the text: identifiers must be the same in every run.
-pub(super) fn hex(text: &str) -> String {
+pub(crate) fn hex(text: &str) -> String {
     // FNV-1a, 64 bits.
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

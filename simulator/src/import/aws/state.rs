@@ -273,7 +273,7 @@ pub enum Protocol {
 /// A listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// Its ARN; empty if made up here.
+    /// Its ARN; a classic load balancer's has none.
     pub arn: String,
     /// Port that clients connect to.
     pub port: u16,
