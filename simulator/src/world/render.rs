@@ -7,12 +7,20 @@ use serde_json::{Map, Value, json};
 use super::{
     Instant, Time, World,
     objects::{Body, Lease, Meta, Phase, ReadyCondition, StringMap},
+    store::ObjectId,
 };
 
 impl World {
     /// Every Kubernetes object, as an export would show it now: what was imported first, in no particular order.
     pub fn render(&self) -> Vec<Value> {
         let mut objects: Vec<Value> = Vec::new();
+        // What was made during the run is shown as the API server shows it, owner and all.
+        let made = |meta: &Meta| matches!(meta.body, Body::Made);
+        let nodes = self.nodes.iter().filter(|(_, node)| made(&node.meta)).map(|(id, _)| ObjectId::Node(id));
+        let pods = self.pods.iter().filter(|(_, pod)| made(&pod.meta)).map(|(id, _)| ObjectId::Pod(id));
+        let sets = self.replica_sets.iter().filter(|(_, set)| made(&set.meta));
+        let sets = sets.map(|(id, _)| ObjectId::ReplicaSet(id));
+        objects.extend(nodes.chain(pods).chain(sets).map(|id| self.document(id)));
         let mut add = |meta: &Meta, edit: &dyn Fn(&mut Value)| {
             let mut value = match &meta.body {
                 Body::Imported(raw) => raw.value(),
@@ -23,29 +31,16 @@ impl World {
             self.put_changed_meta(&mut value, meta);
             objects.push(value);
         };
-        for (_, node) in self.nodes.iter() {
+        for (_, node) in self.nodes.iter().filter(|(_, node)| !made(&node.meta)) {
             add(&node.meta, &|value| {
-                if value.get("kind").is_none() {
-                    *value = json!({"apiVersion": "v1", "kind": "Node", "metadata": {}, "spec": {
-                        "providerID": node.provider_id,
-                    }, "status": {"allocatable": {
-                        "cpu": format!("{}m", node.cpu_milli), "memory": node.memory.to_string(),
-                        "pods": node.pods.to_string(),
-                    }, "nodeInfo": {"kubeletVersion": node.kubelet_version}}});
-                }
                 let spec = at(value, "spec");
                 put(spec, "taints", (!node.taints.is_empty()).then(|| json!(*node.taints)));
                 put(spec, "unschedulable", node.unschedulable.then_some(json!(true)));
                 self.put_ready(at(value, "status"), node.ready);
             });
         }
-        for (_, pod) in self.pods.iter() {
+        for (_, pod) in self.pods.iter().filter(|(_, pod)| !made(&pod.meta)) {
             add(&pod.meta, &|value| {
-                if value.get("kind").is_none() {
-                    let spec = &self.specs[pod.spec.index()];
-                    *value =
-                        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": *spec.kubernetes});
-                }
                 if let Some(node) = pod.node {
                     put(at(value, "spec"), "nodeName", Some(json!(self.nodes.last(node).meta.name)));
                 }
@@ -70,11 +65,8 @@ impl World {
                 put_counts(at(value, "status"), &deployment.status);
             });
         }
-        for (id, set) in self.replica_sets.iter() {
+        for (_, set) in self.replica_sets.iter().filter(|(_, set)| !made(&set.meta)) {
             add(&set.meta, &|value| {
-                if value.get("kind").is_none() {
-                    *value = self.made_replica_set(id);
-                }
                 put(at(value, "spec"), "replicas", Some(json!(set.replicas)));
                 put_counts(at(value, "status"), &set.status);
             });
