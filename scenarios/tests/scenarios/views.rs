@@ -44,7 +44,7 @@ fn a_view_of_the_apis_objects_is_that_of_the_core_gear() {
 /// Compares every 30 s of a migration.
 fn compared_all_along(mut story: Story) {
     for step in 0..40u64 {
-        story = story.despite(move |world| world.now() >= step * 30_000, |world| compare(world));
+        story = story.despite(move |world| world.now() >= step * 30_000, compare);
     }
     let run = story.seed(3);
     assert!(run.driven.is_some_and(|driven| driven.ended_at > 600_000), "most of it was compared");
