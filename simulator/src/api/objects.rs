@@ -130,3 +130,13 @@ pub(super) fn write_metadata(out: &mut Vec<u8>, value: &Value) {
 pub(super) fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
     serde_json::to_writer(out, value).expect("a tree of JSON is JSON");
 }
+
+/// A part of an object, by names that hold neither `/` nor `~`. `Value::pointer` looks for escapes in each of them, which
+/// takes most of the time of a table.
+pub(super) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('/').skip(1).try_fold(value, |value, name| match value {
+        Value::Object(fields) => fields.get(name),
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
