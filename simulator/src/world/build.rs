@@ -26,12 +26,12 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A selector, taint or toleration of an object cannot be read.
-    #[error("{object}: {source}")]
+    #[error("{object}: {fault}")]
     Selector {
         /// Kind, namespace and name of the object.
         object: String,
-        /// What is wrong with it.
-        source: SelectorError,
+        /// What is wrong with it; in the message, so no source that would be told a second time.
+        fault: SelectorError,
     },
 }
 
@@ -58,13 +58,13 @@ impl World {
         builder.zones(cluster, aws);
         builder.groups(aws);
         for object in &cluster.objects {
-            builder.place(object).map_err(|source| BuildError::Selector { object: named(object), source })?;
+            builder.place(object).map_err(|fault| BuildError::Selector { object: named(object), fault })?;
         }
         builder.volumes(cluster);
         builder.relate();
         builder
             .pods(cluster)
-            .map_err(|(object, source)| BuildError::Selector { object: named(object), source })?;
+            .map_err(|(object, fault)| BuildError::Selector { object: named(object), fault })?;
         builder.find_failing();
         builder.target_groups(aws);
         builder.begin();

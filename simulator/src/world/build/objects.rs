@@ -25,7 +25,9 @@ impl Builder {
     }
 
     pub(super) fn meta(&mut self, from: &meta::ObjectMeta, object: &Object) -> Meta {
-        let version = from.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(1);
+        // No real one comes near the limit, which leaves room to count on.
+        let read = from.resource_version.as_deref().and_then(|text| text.parse().ok());
+        let version = read.filter(|version| *version < 1 << 62).unwrap_or(1);
         self.world.resource_version = self.world.resource_version.max(version);
         Meta {
             namespace: from.namespace.as_deref().unwrap_or("").into(),
@@ -128,8 +130,7 @@ impl Builder {
         let mut of: BTreeMap<DeploymentId, Vec<ReplicaSetId>> = BTreeMap::new();
         for id in sets {
             let state = self.world.replica_sets.last(id).clone();
-            let Body::Imported(raw) = &state.meta.body else { continue };
-            let Some((kind, owner)) = owner_in(&raw.value()) else { continue };
+            let Some((kind, owner)) = state.meta.controller() else { continue };
             if kind != "Deployment" {
                 continue;
             }
@@ -173,13 +174,4 @@ impl Builder {
             }
         }
     }
-}
-
-/// Kind and name of the controlling owner in an object's text.
-fn owner_in(object: &serde_json::Value) -> Option<(String, String)> {
-    let owners = object.get("metadata")?.get("ownerReferences")?.as_array()?;
-    let owner = owners
-        .iter()
-        .find(|owner| owner.get("controller").and_then(serde_json::Value::as_bool) == Some(true))?;
-    Some((owner.get("kind")?.as_str()?.to_owned(), owner.get("name")?.as_str()?.to_owned()))
 }
