@@ -10,6 +10,7 @@ pub mod marks;
 pub mod names;
 pub mod objects;
 pub mod plan;
+mod quantity;
 pub mod refusals;
 pub mod request;
 mod selector;

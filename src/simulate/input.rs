@@ -88,7 +88,7 @@ pub(super) fn scenario_error(error: ScenarioError, given: &Given) -> anyhow::Err
         ScenarioError::NoService(..) => "--traffic",
         ScenarioError::Request(error) => match error {
             RequestError::SameGroup { .. } => "--from and --to",
-            RequestError::UnknownFrom { .. } => "--from",
+            RequestError::UnknownFrom { .. } | RequestError::BeingDeleted { .. } => "--from",
             RequestError::ToExists { .. } => {
                 return anyhow!("--to: {error} (--adopt uses it as it is)").context(given.name.clone());
             }
