@@ -130,3 +130,26 @@ fn beyond_what_it_is_told_to_answer_it_refuses_as_busy_servers_do() {
     assert!(refused[0].contains("\r\nretry-after: 1\r\n"), "{}", refused[0]);
     assert!(refused[0].contains("\"reason\":\"TooManyRequests\""), "{}", refused[0]);
 }
+
+#[test]
+fn a_large_answer_arrives_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, address) = serve(folder.path(), &[]);
+    let value = "x".repeat(1_000_000);
+    let body = format!(
+        "{{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{{\"name\":\"large\"}},\"data\":{{\"a\":\"{value}\"}}}}"
+    );
+    let path = "/api/v1/namespaces/default/configmaps";
+    let made = ask(
+        &address,
+        &format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    );
+    assert!(made.starts_with("HTTP/1.1 201 "), "{}", made.get(..300).unwrap_or(&made));
+    let got = ask(&address, &format!("GET {path}/large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
+    let (head, answer) = got.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(&format!("content-length: {}", answer.len())), "{head}");
+    assert!(answer.contains(&value) && answer.ends_with('}'));
+}

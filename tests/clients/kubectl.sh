@@ -96,6 +96,8 @@ check "service to node port" 'patched' patch service web -p '{"spec":{"type":"No
 check "the node port" '80:3[0-9]{4}/TCP' get service web
 check "service back" 'patched' patch service web -p '{"spec":{"type":"ClusterIP"}}'
 check "no node port" ' 80/TCP' get service web
+check "a load balancer is asked for" 'created' create service loadbalancer edge --tcp=80:80
+check "it stays pending" '^edge +LoadBalancer +172\.20\.[0-9.]+ +<pending>' get svc edge
 check "rollout pause" 'paused' rollout pause deployment/web
 check "rollout resume" 'resumed' rollout resume deployment/web
 check "label" 'labeled' label deployment web tier=front
@@ -180,7 +182,8 @@ check "uncordon" 'uncordoned' uncordon "$NODE"
 check "a budget refuses" 'created' create poddisruptionbudget strict --selector=app=web --min-available=100%
 refuse "drain against a budget" 'violate the pod.s disruption budget|more than one PodDisruptionBudget|global timeout' drain "$(client get pods -l app=web -o jsonpath='{.items[0].spec.nodeName}')" --ignore-daemonsets --delete-emptydir-data --force --timeout=8s
 
-check "delete deployment" 'deleted' delete deployment web
+check "delete in the foreground" 'deleted' delete deployment web --cascade=foreground --timeout=50s
+check "its ReplicaSets are gone" 'No resources found' get rs -l app=web
 check "its pods go" '' wait --for=delete pod -l app=web --timeout=50s
 check "delete namespace" 'deleted' delete namespace trial --timeout=50s
 

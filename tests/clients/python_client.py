@@ -123,9 +123,18 @@ with check("an update of an old version is refused"):
     apps.patch_namespaced_deployment("web", SPACE, {"metadata": {"annotations": {"note": "x"}}})
     old.spec.replicas = 7
     refused(409, apps.replace_namespaced_deployment, "web", SPACE, old)
-    fresh = web()
-    fresh.spec.replicas = 4
-    assert apps.replace_namespaced_deployment("web", SPACE, fresh).spec.replicas == 4
+
+    def replaced():
+        fresh = web()
+        fresh.spec.replicas = 4
+        try:
+            return apps.replace_namespaced_deployment("web", SPACE, fresh).spec.replicas == 4
+        except ApiException as error:
+            # The Deployment's controller has just written its status: the newest version is read again.
+            assert error.status == 409, error
+            return False
+
+    until(replaced)
 with check("scale by its subresource"):
     assert apps.patch_namespaced_deployment_scale("web", SPACE, {"spec": {"replicas": 2}}).spec.replicas == 2
     scale = apps.read_namespaced_deployment_scale("web", SPACE)

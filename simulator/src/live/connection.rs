@@ -2,8 +2,8 @@
 
 use std::{
     convert::Infallible,
-    pin::Pin,
-    sync::Arc,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,7 +17,11 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 use super::{Served, room::Place};
 use crate::{
@@ -34,9 +38,12 @@ const CONNECTIONS_MAX: usize = 2_000;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a client of a watch may leave events lying before it loses the watch. A real server ends a watch whose client
-/// is slow, after much less.
+/// How long a client may leave events or the rest of an answer lying before it loses its connection. A real server ends a
+/// watch whose client is slow after much less.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Answers larger than this go out in pieces of it, in bytes; as much of a smaller one may lie in its connection.
+const PIECE: usize = 64 << 10;
 
 /// Largest head of a request, in bytes: long selectors fit, a stream of headers does not.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -91,14 +98,18 @@ pub(super) async fn accept(listener: TcpListener, served: Arc<Served>, api: Api)
         let _ = stream.set_nodelay(true);
         let served = served.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(served.clone(), api, request));
-            // An error here is a client that went away or spoke no HTTP.
-            let _ = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .max_buf_size(HEAD_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let progress = Progress::default();
+            let known = progress.clone();
+            let service = service_fn(move |request| answer(served.clone(), api, known.clone(), request));
+            let mut connection = pin!(
+                http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_TIMEOUT)
+                    .max_buf_size(HEAD_BYTES_MAX)
+                    .serve_connection(TokioIo::new(stream), service)
+            );
+            // An error of the connection is a client that went away or spoke no HTTP.
+            while timeout(STALL_TIMEOUT, connection.as_mut()).await.is_err() && !stalled(&progress) {}
             drop(place);
         });
     }
@@ -107,16 +118,17 @@ pub(super) async fn accept(listener: TcpListener, served: Arc<Served>, api: Api)
 async fn answer(
     served: Arc<Served>,
     api: Api,
+    progress: Progress,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let Some(method) = Method::named(head.method.as_str()) else {
-        return Ok(whole(Response::text(405, "method not allowed"), None));
+        return Ok(whole(Response::text(405, "method not allowed")));
     };
     let most = api.body_bytes_max();
     let body = match received(&served, body, most).await {
         Ok(body) => body,
-        Err(refusal) => return Ok(whole(refusal, None)),
+        Err(refusal) => return Ok(whole(refusal)),
     };
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let text = |name: HeaderName| text(&head.headers, name);
@@ -128,12 +140,16 @@ async fn answer(
         ..Request::new(method, target, body)
     };
     if !served.admits() {
-        return Ok(whole(api.too_many(&request), None));
+        return Ok(whole(api.too_many(&request)));
     }
     Ok(match served.with(|world| api.handle(world, &request)) {
-        Reply::Whole(response) => match served.room.for_answer(response.body.len()) {
-            Some(place) => whole(response, Some(place)),
-            None => whole(api.too_many(&request), None),
+        Reply::Whole(response) if response.body.len() <= PIECE => whole(response),
+        Reply::Whole(mut response) => match served.room.for_answer(response.body.len()) {
+            Some(place) => {
+                let body = Bytes::from(std::mem::take(&mut response.body));
+                with_body(response, Held::new(body, progress, place).boxed_unsync())
+            }
+            None => whole(api.too_many(&request)),
         },
         Reply::Watch(watch) => {
             // One piece on its way and one that waits: a client that reads nothing holds no more.
@@ -202,9 +218,16 @@ fn text(headers: &HeaderMap, name: HeaderName) -> String {
     all.fold(first.to_owned(), |text, value| text + "," + value)
 }
 
-fn whole(response: Response, place: Option<Place>) -> hyper::Response<Body> {
-    let body = Held { body: Full::new(Bytes::from(response.body)), _place: place };
-    let mut answer = hyper::Response::new(body.boxed_unsync());
+fn whole(response: Response) -> hyper::Response<Body> {
+    let Response { code, content_type, headers, body } = response;
+    with_body(
+        Response { code, content_type, headers, body: Vec::new() },
+        Full::new(body.into()).boxed_unsync(),
+    )
+}
+
+fn with_body(response: Response, body: Body) -> hyper::Response<Body> {
+    let mut answer = hyper::Response::new(body);
     *answer.status_mut() =
         hyper::StatusCode::from_u16(response.code).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
@@ -220,10 +243,34 @@ fn whole(response: Response, place: Option<Place>) -> hyper::Response<Body> {
     answer
 }
 
+/// When a client last took something of an answer that it has not taken whole; `None` while there is none.
+type Progress = Arc<Mutex<Option<Instant>>>;
+
+/// Whether a client leaves the rest of an answer lying.
+fn stalled(progress: &Progress) -> bool {
+    let last = *progress.lock().unwrap_or_else(PoisonError::into_inner);
+    last.is_some_and(|last| last.elapsed() > STALL_TIMEOUT)
+}
+
 /// An answer and the room that it takes until its client has it.
+///
+/// It goes out in pieces, so that what the connection has taken but not sent is small.
 struct Held {
-    body: Full<Bytes>,
-    _place: Option<Place>,
+    rest: Bytes,
+    progress: Progress,
+    _place: Place,
+}
+
+impl Held {
+    fn new(body: Bytes, progress: Progress, place: Place) -> Held {
+        let held = Held { rest: body, progress, _place: place };
+        held.note(Some(Instant::now()));
+        held
+    }
+
+    fn note(&self, at: Option<Instant>) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
 }
 
 impl hyper::body::Body for Held {
@@ -232,16 +279,25 @@ impl hyper::body::Body for Held {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        self.note(Some(Instant::now()));
+        let size = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(size);
+        Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.note(None);
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 /// Bytes of bodies that are being received at a time: twenty of the largest, thousands of the usual ones.
 const BODIES_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes of answers that wait for their clients at a time. One that is larger has all of it to itself.
+/// Bytes of large answers that wait for their clients at a time. One that is larger has all of it to itself.
 const ANSWERS_BYTES_MAX: usize = 256 << 20;
 
 /// Room is counted in pieces of this many bytes.
