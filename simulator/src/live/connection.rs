@@ -42,6 +42,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// watch whose client is slow after much less.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How often a connection is looked at for that.
+const STALL_CHECK: Duration = Duration::from_secs(10);
+
 /// Answers larger than this go out in pieces of it, in bytes; as much of a smaller one may lie in its connection.
 const PIECE: usize = 64 << 10;
 
@@ -109,7 +112,7 @@ pub(super) async fn accept(listener: TcpListener, served: Arc<Served>, api: Api)
                     .serve_connection(TokioIo::new(stream), service)
             );
             // An error of the connection is a client that went away or spoke no HTTP.
-            while timeout(STALL_TIMEOUT, connection.as_mut()).await.is_err() && !stalled(&progress) {}
+            while timeout(STALL_CHECK, connection.as_mut()).await.is_err() && !stalled(&progress) {}
             drop(place);
         });
     }
