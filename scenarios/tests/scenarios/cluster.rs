@@ -341,6 +341,7 @@ impl Workload {
                 into.push(object);
             }
         }
+        let never_ready = pods.len() - self.unready..;
         for (ordinal, node) in pods.into_iter().enumerate() {
             let name = match self.kind {
                 Kind::StatefulSet => format!("{}-{ordinal}", self.name),
@@ -356,7 +357,7 @@ impl Workload {
             into.push(
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {
                 "phase": "Running", "podIP": format!("10.1.{index}.{}", ordinal + 10), "startTime": ready_at,
-                "conditions": [{"type": "Ready", "status": if ordinal < ready { "True" } else { "False" },
+                "conditions": [{"type": "Ready", "status": if never_ready.contains(&ordinal) { "False" } else { "True" },
                     "lastTransitionTime": ready_at}]}}),
             );
         }
