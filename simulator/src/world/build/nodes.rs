@@ -30,14 +30,15 @@ impl Builder {
         };
         let zone_name = zone_of(node.metadata.labels.as_ref());
         let zone = self.zone(&zone_name);
-        let ready = status
+        let reported = status
             .and_then(|status| status.conditions.as_ref())
             .and_then(|conditions| conditions.iter().find(|condition| condition.type_ == "Ready"))
-            .map_or(ReadyCondition::Unknown, |condition| match condition.status.as_str() {
+            .map(|condition| match condition.status.as_str() {
                 "True" => ReadyCondition::True,
                 "False" => ReadyCondition::False,
                 _ => ReadyCondition::Unknown,
             });
+        let ready = reported.unwrap_or(ReadyCondition::Unknown);
         let ip = status
             .and_then(|status| status.addresses.as_ref())
             .and_then(|addresses| addresses.iter().find(|address| address.type_ == "InternalIP"))
@@ -68,7 +69,7 @@ impl Builder {
         let state = Node {
             instance: instance_name.as_ref().map(|_| InstanceId::from(self.world.instances.len())),
             provider_id,
-            taints: Arc::new(taints_kept_by_the_controller(spec.taints.unwrap_or_default(), ready)),
+            taints: Arc::new(taints_kept_by_the_controller(spec.taints.unwrap_or_default(), reported)),
             unschedulable: spec.unschedulable.unwrap_or(false),
             ready,
             zone: zone_name,
@@ -113,12 +114,16 @@ impl Builder {
     }
 }
 
-/// A node's taints with the one that the node lifecycle controller would have put on one that is not Ready.
-fn taints_kept_by_the_controller(mut taints: Vec<core::Taint>, ready: ReadyCondition) -> Vec<core::Taint> {
-    let key = match ready {
-        ReadyCondition::True => return taints,
-        ReadyCondition::False => "node.kubernetes.io/not-ready",
-        ReadyCondition::Unknown => "node.kubernetes.io/unreachable",
+/// A node's taints with the one that the node lifecycle controller would have put on one that is not Ready. One that has
+/// never reported anything is left as it is.
+fn taints_kept_by_the_controller(
+    mut taints: Vec<core::Taint>,
+    reported: Option<ReadyCondition>,
+) -> Vec<core::Taint> {
+    let key = match reported {
+        None | Some(ReadyCondition::True) => return taints,
+        Some(ReadyCondition::False) => "node.kubernetes.io/not-ready",
+        Some(ReadyCondition::Unknown) => "node.kubernetes.io/unreachable",
     };
     if !taints.iter().any(|taint| taint.key == key && taint.effect == "NoSchedule") {
         let effect = "NoSchedule".to_owned();
