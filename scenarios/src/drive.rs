@@ -68,9 +68,10 @@ pub struct Intervention<'a> {
     pub happens: Box<dyn FnMut(&mut World) + 'a>,
 }
 
-/// Most decisions of a run. A migration of 1,000 nodes takes about a twentieth of them; who takes more undoes what it did,
-/// and would do so without end while hardly any time passes.
-const DECISIONS: u64 = 100_000;
+/// Most decisions within an hour of virtual time. A migration takes some hundreds; who takes more undoes what it did, and
+/// would do so without end while hardly any time passes.
+const DECISIONS_PER_HOUR: u64 = 20_000;
+const HOUR: Time = 3_600_000;
 
 /// Drives a plan until it finishes, until `deadline`, or until it has decided too often.
 pub fn drive(
@@ -92,7 +93,14 @@ pub fn drive(
     let mut interventions = interventions.iter_mut().peekable();
     let mut backoff: Time = 0;
     let mut refused = Refusals::default();
-    while world.now() < deadline && driven.decisions < DECISIONS {
+    let (mut hour, mut decisions_before) = (world.now() / HOUR, 0);
+    while world.now() < deadline {
+        if world.now() / HOUR != hour {
+            (hour, decisions_before) = (world.now() / HOUR, driven.decisions);
+        }
+        if driven.decisions - decisions_before >= DECISIONS_PER_HOUR {
+            break;
+        }
         observer.observe(world);
         driven.decisions += 1;
         match decide(plan, &observer.view, world.wall(world.now() as i64)) {

@@ -16,7 +16,7 @@ use super::{
     },
     Builder,
 };
-use crate::import::Object;
+use crate::import::{Object, aws::assumed_instance};
 
 impl Builder {
     pub(super) fn node(&mut self, object: &Object, node: &core::Node) {
@@ -30,14 +30,15 @@ impl Builder {
         };
         let zone_name = zone_of(node.metadata.labels.as_ref());
         let zone = self.zone(&zone_name);
-        let ready = status
+        let reported = status
             .and_then(|status| status.conditions.as_ref())
             .and_then(|conditions| conditions.iter().find(|condition| condition.type_ == "Ready"))
-            .map_or(ReadyCondition::Unknown, |condition| match condition.status.as_str() {
+            .map(|condition| match condition.status.as_str() {
                 "True" => ReadyCondition::True,
                 "False" => ReadyCondition::False,
                 _ => ReadyCondition::Unknown,
             });
+        let ready = reported.unwrap_or(ReadyCondition::Unknown);
         let ip = status
             .and_then(|status| status.addresses.as_ref())
             .and_then(|addresses| addresses.iter().find(|address| address.type_ == "InternalIP"))
@@ -52,7 +53,11 @@ impl Builder {
         }
         let group_name: Option<Arc<str>> =
             meta.labels.get("eks.amazonaws.com/nodegroup").map(|name| name.as_str().into());
-        let provider_id: Option<Arc<str>> = spec.provider_id.as_deref().map(Arc::from);
+        let provider_id = spec.provider_id.or_else(|| {
+            let assumed = group_name.is_some().then(|| assumed_instance(&meta.name))?;
+            Some(format!("aws:///{zone_name}/{assumed}"))
+        });
+        let provider_id: Option<Arc<str>> = provider_id.map(Arc::from);
         let instance_name = provider_id
             .as_deref()
             .filter(|id| id.starts_with("aws:///"))
@@ -64,7 +69,7 @@ impl Builder {
         let state = Node {
             instance: instance_name.as_ref().map(|_| InstanceId::from(self.world.instances.len())),
             provider_id,
-            taints: Arc::new(spec.taints.unwrap_or_default()),
+            taints: Arc::new(taints_kept_by_the_controller(spec.taints.unwrap_or_default(), reported)),
             unschedulable: spec.unschedulable.unwrap_or(false),
             ready,
             zone: zone_name,
@@ -107,6 +112,24 @@ impl Builder {
             }
         }
     }
+}
+
+/// A node's taints with the one that the node lifecycle controller would have put on one that is not Ready. One that has
+/// never reported anything is left as it is.
+fn taints_kept_by_the_controller(
+    mut taints: Vec<core::Taint>,
+    reported: Option<ReadyCondition>,
+) -> Vec<core::Taint> {
+    let key = match reported {
+        None | Some(ReadyCondition::True) => return taints,
+        Some(ReadyCondition::False) => "node.kubernetes.io/not-ready",
+        Some(ReadyCondition::Unknown) => "node.kubernetes.io/unreachable",
+    };
+    if !taints.iter().any(|taint| taint.key == key && taint.effect == "NoSchedule") {
+        let effect = "NoSchedule".to_owned();
+        taints.push(core::Taint { key: key.to_owned(), effect, ..Default::default() });
+    }
+    taints
 }
 
 pub(super) fn zone_of(labels: Option<&BTreeMap<String, String>>) -> Arc<str> {
