@@ -9,6 +9,8 @@ pub mod promises;
 pub mod report;
 pub mod scenario;
 pub mod setup;
+#[cfg(feature = "live")]
+pub mod wire;
 
 pub use loadgen::{
     chance::Seed,
@@ -22,6 +24,8 @@ pub use migrator::{
     findings::{Code, Finding, RequestError, Severity},
     request::{Request, Settings, Strategy},
 };
+#[cfg(feature = "live")]
+pub use migrator::{action, findings, journal, live as shell, outline, plan, request::LetGo, view};
 #[cfg(feature = "live")]
 pub use simulator::live;
 pub use simulator::{

@@ -34,9 +34,6 @@ use form::Form;
 /// Largest body that is read, in bytes: 1 MiB. A launch template with its user data needs less than 100 KiB.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// Which client of the world asks through these servers, in its log of requests.
-const CLIENT: u32 = 0;
-
 /// Whether a request is for one of these servers: only AWS' clients sign so.
 pub fn is_meant(request: &Request) -> bool {
     request.service().is_some()
@@ -83,7 +80,7 @@ fn query(world: &mut World, request: &Request, act: Act) -> Result<(String, Valu
 
 /// Sends a change and waits for its answer.
 fn change(world: &mut World, change: Change) -> Result<crate::world::ids::RequestId, Failure> {
-    let id = world.submit(CLIENT, "", change);
+    let id = world.submit(world.served_client(), "", change);
     let latency = world.parameters().api_latency.max(1);
     world.advance(world.now().saturating_add(latency), None);
     match world.answer(id).map(|(_, answer)| answer.clone()) {
