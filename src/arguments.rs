@@ -200,10 +200,10 @@ Examples:
 
 Exit codes: 0 every case passed, 1 a case failed, 2 a file makes no sense";
 
-/// Serves the simulated EKS on local ports, for kubectl and other clients
+/// Serves the simulated EKS on local ports, for kubectl, aws and other clients
 ///
-/// Listens on 127.0.0.1 only and lets everybody in. Writes DIR/kubeconfig, then prints a line that begins with `ready`;
-/// ends at SIGINT or SIGTERM. Without --cluster, the example that is part of the program is served.
+/// Listens on 127.0.0.1 only and lets everybody in. Writes DIR/kubeconfig and DIR/aws.env, then prints a line that begins
+/// with `ready`; ends at SIGINT or SIGTERM. Without --cluster, the example that is part of the program is served.
 #[cfg(feature = "live")]
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
@@ -233,6 +233,7 @@ const SERVE_EXAMPLES: &str = "\
 Examples:
   nodeferry serve --dir /tmp/clinic --speed 10
   KUBECONFIG=/tmp/clinic/kubeconfig kubectl get pods -A
+  (. /tmp/clinic/aws.env; aws eks list-nodegroups --cluster-name clinic)
 
 Exit codes: 0 stopped, 2 usage or input";
 

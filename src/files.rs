@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -20,6 +20,19 @@ pub(crate) struct Pending {
 impl Pending {
     /// Begins a file, beside its later place. Before a long run, so that a path that cannot be written is told first.
     pub(crate) fn begin(target: &Path) -> Result<Pending> {
+        Pending::begin_with(target, OpenOptions::new().write(true).create_new(true))
+    }
+
+    /// Begins a file that nobody but its owner may read.
+    #[cfg(feature = "live")]
+    pub(crate) fn begin_private(target: &Path) -> Result<Pending> {
+        let mut options = OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Pending::begin_with(target, options.write(true).create_new(true))
+    }
+
+    fn begin_with(target: &Path, options: &OpenOptions) -> Result<Pending> {
         let begin = || -> io::Result<Pending> {
             // A link keeps pointing where it does; the file that it names is replaced.
             let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
@@ -36,7 +49,7 @@ impl Pending {
             hidden.push(name);
             hidden.push(format!(".{}.partial", std::process::id()));
             let temporary = target.with_file_name(hidden);
-            let file = File::create_new(&temporary)?;
+            let file = options.open(&temporary)?;
             Ok(Pending { target: target.to_owned(), temporary, file: Some(BufWriter::new(file)) })
         };
         begin().with_context(|| format!("{}: cannot be written", target.display()))

@@ -20,7 +20,7 @@ impl Drop for Server {
     }
 }
 
-/// Starts one and waits for the line that says where it listens.
+/// Starts one and waits for the line that says where its Kubernetes API listens.
 fn serve(dir: &std::path::Path) -> (Server, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_nodeferry"))
         .args(["serve", "--speed", "100", "--dir"])
@@ -50,9 +50,37 @@ fn a_cluster_is_served_on_loopback_until_it_is_told_to_stop() {
     assert!(address.starts_with("127.0.0.1:"), "{address}");
     let config = fs::read_to_string(folder.path().join("kubeconfig")).unwrap();
     assert!(config.contains(&format!("server: http://{address}")), "{config}");
+    #[cfg(unix)]
+    for name in ["kubeconfig", "aws.env"] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 
     let nodes = ask(&address, "GET /api/v1/nodes HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert!(nodes.starts_with("HTTP/1.1 200 OK\r\n") && nodes.contains("\"kind\":\"NodeList\""), "{nodes}");
+
+    let environment = fs::read_to_string(folder.path().join("aws.env")).unwrap();
+    let named = |name: &str| {
+        let value = environment.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(name));
+        value.unwrap_or_else(|| panic!("no {name} in {environment}"))
+    };
+    let aws = named("AWS_ENDPOINT_URL_EKS=").strip_prefix("http://").unwrap();
+    assert!(aws.starts_with("127.0.0.1:") && aws != address, "{aws}");
+    for service in ["EC2", "AUTO_SCALING", "ELASTIC_LOAD_BALANCING_V2", "STS"] {
+        assert_eq!(named(&format!("AWS_ENDPOINT_URL_{service}=")), format!("http://{aws}"));
+    }
+    assert_eq!((named("AWS_REGION="), named("AWS_DEFAULT_REGION=")), ("eu-central-1", "eu-central-1"));
+    assert_eq!(named("AWS_EC2_METADATA_DISABLED="), "true");
+    let signed = "authorization: AWS4-HMAC-SHA256 Credential=x/20261128/eu-central-1/eks/aws4_request, \
+                  SignedHeaders=host, Signature=0\r\nconnection: close\r\n\r\n";
+    let clusters = ask(aws, &format!("GET /clusters HTTP/1.1\r\nhost: x\r\n{signed}"));
+    assert!(clusters.starts_with("HTTP/1.1 200 OK\r\n") && clusters.contains("\"clinic\""), "{clusters}");
+    let unsigned = ask(aws, "GET /clusters HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(
+        unsigned.starts_with("HTTP/1.1 403 ") && unsigned.contains("Missing Authentication"),
+        "{unsigned}"
+    );
 
     // Three seconds of the cluster are 30 ms here.
     let watched = ask(

@@ -17,7 +17,6 @@ mod groups;
 mod load_balancers;
 mod marks;
 mod placement;
-mod quantity;
 mod request_error;
 mod selector;
 mod spread;

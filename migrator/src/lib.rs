@@ -14,6 +14,7 @@ pub mod names;
 pub mod objects;
 pub mod outline;
 pub mod plan;
+mod quantity;
 pub mod refusals;
 pub mod request;
 mod selector;

@@ -3,7 +3,6 @@
 //! One function a kind. None fails: an object that an API server has stored is valid, and what is absent from it has a
 //! default. Numbers below zero, which the API refuses, count as zero.
 
-mod quantity;
 mod specification;
 mod workloads;
 
@@ -22,9 +21,12 @@ use k8s_openapi::{
 };
 
 pub use self::workloads::{daemon_set, deployment, pod, replica_set, stateful_set};
-use crate::view::{
-    DisruptionBudget, HorizontalPodAutoscaler, JournalObject, Lease, Meta, Node, ObjectName, Owner,
-    OwnerKind, ResourceQuota, Resources, Service, StringMap, VolumeClaim,
+use crate::{
+    quantity,
+    view::{
+        DisruptionBudget, HorizontalPodAutoscaler, JournalObject, Lease, Meta, Node, ObjectName, Owner,
+        OwnerKind, ResourceQuota, Resources, Service, StringMap, VolumeClaim,
+    },
 };
 
 /// Label that KEDA puts on the autoscalers it owns.

@@ -6,7 +6,10 @@
 //!
 //! Everybody who asks is let in: the simulated cluster knows no users, and whoever can reach the process may do all.
 
-use crate::world::World;
+use crate::{
+    http::{Method, Request, Response},
+    world::World,
+};
 
 mod apply;
 mod base64;
@@ -21,7 +24,6 @@ mod objects;
 mod openapi;
 mod patch;
 mod read;
-mod request;
 pub mod resources;
 mod route;
 mod schema;
@@ -34,7 +36,6 @@ mod watch;
 mod write;
 
 pub use failure::Failure;
-pub use request::{Method, Request, Response};
 pub use watch::{Polled, Watch};
 
 use route::{Path, Target};
@@ -65,7 +66,7 @@ fn answer(world: &mut World, request: &Request) -> Result<Reply, Failure> {
     }
     let path = route::parse(world, &request.path)?;
     match path {
-        Path::Health => whole(Response::text("ok")),
+        Path::Health => whole(Response::text(200, "ok")),
         Path::Version => whole(discovery::version(world)),
         Path::Paths => whole(discovery::paths(world)),
         Path::Legacy => whole(discovery::legacy(world, request)),

@@ -8,9 +8,12 @@
 
 use serde_json::Value;
 
-use crate::world::{
-    World,
-    requests::{Answer, Request as Change},
+use crate::{
+    http::{Request, Response},
+    world::{
+        World,
+        requests::{Answer, Request as Change},
+    },
 };
 
 mod autoscaling;
@@ -20,14 +23,14 @@ mod elb;
 mod failure;
 mod form;
 mod page;
-mod request;
+mod service;
 mod sts;
 #[cfg(test)]
 mod tests;
 mod xml;
 
 pub use failure::Failure;
-pub use request::{Method, Request, Response, Service};
+pub use service::Service;
 
 use form::Form;
 
@@ -36,12 +39,12 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Whether a request is for one of these servers: only AWS' clients sign so.
 pub fn is_meant(request: &Request) -> bool {
-    request.service().is_some()
+    Service::of(request).is_some()
 }
 
 /// Answers a request.
 pub fn handle(world: &mut World, request: &Request) -> Response {
-    let Some(service) = request.service() else {
+    let Some(service) = Service::of(request) else {
         // What AWS says to whoever does not sign.
         return Failure::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
             .into_response(Service::Eks, "");

@@ -8,6 +8,7 @@ pub mod aws_api;
 pub mod conformance;
 pub mod controllers;
 pub mod export;
+pub mod http;
 pub mod import;
 pub mod instance_types;
 pub mod kube_proxy;

@@ -1,6 +1,6 @@
-//! The API server on a socket: the simulated cluster for anybody's client, in real time or faster.
+//! The API servers on sockets: the simulated cluster for anybody's client, in real time or faster.
 //!
-//! Decides nothing about requests, which [`crate::api`] answers. Here are connections, the pace of time, and the end.
+//! Decides nothing about requests, which [`crate::api`] and [`crate::aws_api`] answer. Here are connections, the pace of time, and the end.
 //! Only loopback addresses are listened on: whoever reaches the server may do everything.
 
 use std::{
@@ -18,6 +18,17 @@ mod connection;
 mod pace;
 
 pub use pace::Pace;
+
+use connection::Api;
+
+/// Where a served world is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// The Kubernetes API server.
+    pub kubernetes: SocketAddr,
+    /// The AWS API servers, all of them: a request says by its signature which one it is for.
+    pub aws: SocketAddr,
+}
 
 /// A world that is served.
 #[derive(Debug)]
@@ -68,26 +79,32 @@ impl Served {
     }
 }
 
-/// Serves the world on a free port of 127.0.0.1 until SIGINT or SIGTERM; `ready` is told the address once clients can
+/// Serves the world on free ports of 127.0.0.1 until SIGINT or SIGTERM; `ready` is told the addresses once clients can
 /// connect. The world's time passes `speed` times as fast as the clock's.
 ///
 /// # Errors
 ///
 /// No port can be had, signals cannot be heard, or `ready` fails.
-pub fn serve(world: World, speed: u32, ready: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<()> {
+pub fn serve(world: World, speed: u32, ready: impl FnOnce(Addresses) -> io::Result<()>) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let kubernetes = listen().await?;
+        let aws = listen().await?;
         let ended = signals()?;
         let served = Arc::new(Served::new(world, speed));
         let driver = served.clone();
         tokio::spawn(async move { driver.run().await });
-        let address = listener.local_addr()?;
-        tokio::spawn(connection::accept(listener, served));
-        ready(address)?;
+        let addresses = Addresses { kubernetes: kubernetes.local_addr()?, aws: aws.local_addr()? };
+        tokio::spawn(connection::accept(kubernetes, served.clone(), Api::Kubernetes));
+        tokio::spawn(connection::accept(aws, served, Api::Aws));
+        ready(addresses)?;
         ended.await;
         Ok(())
     })
+}
+
+async fn listen() -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }
 
 /// Ends at the first SIGINT or SIGTERM.
@@ -108,7 +125,7 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// A server in a thread of its own, whose world stands still; it ends when it is dropped.
+/// A Kubernetes API server in a thread of its own, whose world stands still; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Background {
     address: SocketAddr,
@@ -125,14 +142,14 @@ impl Background {
     /// No port or no thread can be had.
     pub fn start(world: World) -> io::Result<Background> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let listener = runtime.block_on(listen())?;
         let address = listener.local_addr()?;
         let served = Arc::new(Served::new(world, 0));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = served.clone();
         let thread = std::thread::Builder::new().name("api".into()).spawn(move || {
             runtime.block_on(async {
-                tokio::spawn(connection::accept(listener, serving));
+                tokio::spawn(connection::accept(listener, serving, Api::Kubernetes));
                 let _ = stopped.await;
             });
         })?;

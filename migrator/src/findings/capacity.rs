@@ -6,9 +6,10 @@ use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::api::resource::Quan
 
 use crate::{
     findings::{
-        Code, Report, quantity,
+        Code, Report,
         survey::{self, Place, Survey},
     },
+    quantity,
     view::{ObjectName, Pod, Resources},
 };
 
@@ -28,10 +29,15 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
         report.add(Code::CapacityTooSmall, object, lacking.join("; "), fix);
         return;
     }
-    let left = unplaced(survey, items);
-    if let Some(first) = left.first() {
-        let reason = format!("{} pods find no node, {} among them", left.len(), first.meta.name.name);
-        report.add(Code::CapacityTight, object, reason, "ask for one node more");
+    for order in [Order::LargestFirst, Order::Spread] {
+        let left = unplaced(survey, &items, order);
+        if let Some(first) = left.first() {
+            let pods = if left.len() == 1 { "pod finds" } else { "pods find" };
+            let name = &first.meta.name.name;
+            let reason = format!("{} {pods} no node {}, {name} among them", left.len(), order.words());
+            report.add(Code::CapacityTight, object, reason, "ask for one node more");
+            return;
+        }
     }
 }
 
@@ -132,21 +138,49 @@ fn plus(one: Resources, other: Resources) -> Resources {
     }
 }
 
-/// Pods that find no node when the largest are placed first, each on the first node with room.
-fn unplaced<'a>(survey: &Survey<'a>, mut items: Vec<Item<'a>>) -> Vec<&'a Pod> {
-    items.sort_by_key(|item| {
-        let requests = item.pod.spec.requests;
-        std::cmp::Reverse((requests.memory, requests.cpu_milli))
-    });
+/// In which order pods are placed, and on which of the nodes with room.
+#[derive(Clone, Copy)]
+enum Order {
+    /// The largest first, each on the first node: what packs best.
+    LargestFirst,
+    /// As they come, each on the emptiest node: what the scheduler's default scores come to.
+    Spread,
+}
+
+impl Order {
+    fn words(self) -> &'static str {
+        match self {
+            Self::LargestFirst => "although the largest were placed first",
+            Self::Spread => "when each goes to the emptiest, as the scheduler has it",
+        }
+    }
+}
+
+/// Pods that find no node when they are placed one after the other.
+fn unplaced<'a>(survey: &Survey<'_>, items: &[Item<'a>], order: Order) -> Vec<&'a Pod> {
+    let mut items: Vec<&Item<'_>> = items.iter().collect();
+    if let Order::LargestFirst = order {
+        items.sort_by_key(|item| {
+            let requests = item.pod.spec.requests;
+            std::cmp::Reverse((requests.memory, requests.cpu_milli))
+        });
+    }
     let mut free: Vec<Resources> = survey.places.iter().map(|place| place.free.unwrap_or_default()).collect();
     let mut left = Vec::new();
     for item in items {
         let requests = one_pod(item.pod);
-        let place = survey
+        let mut with_room = survey
             .places
             .iter()
             .zip(&mut free)
-            .find(|(place, free)| item.may_go(place) && fits(**free, requests));
+            .filter(|(place, free)| item.may_go(place) && fits(**free, requests));
+        let place = match order {
+            Order::LargestFirst => with_room.next(),
+            // The first of those that are equally empty.
+            Order::Spread => {
+                with_room.min_by_key(|(_, free)| std::cmp::Reverse((free.cpu_milli, free.memory)))
+            }
+        };
         match place {
             Some((_, free)) => *free = survey::less(*free, requests),
             None => left.push(item.pod),
@@ -191,7 +225,7 @@ fn quotas(survey: &Survey<'_>, report: &mut Report) {
 fn limit(spec: &PodSpec, resource: &str) -> u64 {
     let limits = spec.containers.iter().filter_map(|container| {
         let Quantity(text) = container.resources.as_ref()?.limits.as_ref()?.get(resource)?;
-        quantity::thousandths(text)
+        quantity::milli(text)
     });
     limits.sum()
 }

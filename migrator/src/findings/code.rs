@@ -201,8 +201,8 @@ codes! {
         "New pods are refused, so the old ones never leave.";
     CapacityTooSmall "NF502" Blocking "the new nodes are too small"
         "What the old nodes hold does not fit; new pods stay Pending and old ones never leave.";
-    CapacityTight "NF503" Warning "the new nodes may be too small"
-        "In sum there is room, but not if pods are placed largest first; the scheduler may do better or worse.";
+    CapacityTight "NF503" Blocking "the new nodes may be too small"
+        "In sum there is room, but not as pods are placed; a pod without a node stops the migration half-way.";
     CapacityUnknown "NF504" Information "whether the new nodes are large enough was not checked"
         "No node of the requested type is in the cluster, so its allocatable resources are not known.";
 }

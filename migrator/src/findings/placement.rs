@@ -26,6 +26,9 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
         }
         comes_back(survey, report, workload);
     }
+    for workload in survey.workloads_bound_for_old_nodes() {
+        nowhere(survey, report, &workload);
+    }
     labels_not_cloned(survey, report);
     for set in survey.cluster.daemon_sets.values() {
         daemon_set(survey, report, set);

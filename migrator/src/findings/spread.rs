@@ -3,7 +3,10 @@
 //!
 //! While a workload moves, all its old and new pods exist together, except where each new one follows an eviction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use k8s_openapi::api::core::v1::{Container, PodAffinityTerm, PodSpec, TopologySpreadConstraint};
 
@@ -81,17 +84,45 @@ fn one_per_domain(survey: &Survey<'_>, workload: &Workload<'_>, term: &PodAffini
             *taken.entry(domain).or_default() += 1;
         }
     }
-    let open: BTreeSet<String> = admitting(survey, workload).filter_map(|place| domain(place, key)).collect();
+    let mut open: BTreeMap<Option<Arc<str>>, BTreeSet<String>> = BTreeMap::new();
+    for place in admitting(survey, workload) {
+        let Some(domain) = domain(place, key) else { continue };
+        if let Some(zone) = &place.likely_zone {
+            open.entry(Some(zone.clone())).or_default().insert(domain.clone());
+        }
+        open.entry(None).or_default().insert(domain);
+    }
     let mut placed = 0;
-    for pod in &workload.old_pods {
+    for (pod, zone) in needs(survey, workload) {
         leave(survey, workload, pod, key, &mut taken);
-        let Some(free) = open.iter().find(|domain| taken.get(*domain).copied().unwrap_or(0) == 0) else {
+        let mut here = open.get(&zone).into_iter().flatten();
+        let Some(free) = here.find(|domain| taken.get(*domain).copied().unwrap_or(0) == 0) else {
             break;
         };
         *taken.entry(free.clone()).or_default() += 1;
         placed += 1;
     }
     Room { rule: format!("required anti-affinity by {key}"), placed, wanted: workload.old_pods.len() }
+}
+
+/// The old pods, each with the zone that its new pod has to be in. Where a load balancer keeps its zones apart, each of
+/// them needs one new pod first; the others may be anywhere.
+fn needs<'a>(survey: &Survey<'_>, workload: &Workload<'a>) -> Vec<(&'a Pod, Option<Arc<str>>)> {
+    let mut zones = BTreeSet::new();
+    let mut needs: Vec<_> = workload
+        .old_pods
+        .iter()
+        .map(|pod| {
+            let node = pod.node.as_ref().and_then(|node| survey.cluster.nodes.get(node));
+            let zone = node.and_then(|node| node.zone.clone()).filter(|zone| {
+                // A zone without new nodes is a finding of its own.
+                survey.new_zones.contains_key(zone) && survey.is_zonal(workload)
+            });
+            (*pod, zone.filter(|zone| zones.insert(zone.clone())))
+        })
+        .collect();
+    needs.sort_by_key(|(_, zone)| zone.is_none());
+    needs
 }
 
 /// Places that admit the workload's pods.
@@ -214,8 +245,16 @@ pub(super) fn host_ports(survey: &Survey<'_>, workload: &Workload<'_>) -> Option
             .filter(|pod| runs(pod) && pod.node.as_deref() == Some(&*place.name))
             .any(|pod| clashes(&pod.spec.kubernetes))
     });
-    let wanted = workload.old_pods.len();
-    Some(Room { rule: format!("host port {first}"), placed: free.count().min(wanted), wanted })
+    let mut free: Vec<&Place> = free.collect();
+    let mut placed = 0;
+    for (_, zone) in needs(survey, workload) {
+        let Some(at) = free.iter().position(|place| zone.is_none() || place.likely_zone == zone) else {
+            break;
+        };
+        free.remove(at);
+        placed += 1;
+    }
+    Some(Room { rule: format!("host port {first}"), placed, wanted: workload.old_pods.len() })
 }
 
 fn ports(spec: &PodSpec) -> BTreeSet<(String, i32)> {

@@ -62,7 +62,7 @@ pub(super) struct Workload<'a> {
     pub(super) object: String,
     /// Why a Deployment cannot have its new pods beside the old ones, if it cannot.
     pub(super) once: Option<Once<'a>>,
-    /// Its active pods on old nodes; never empty.
+    /// Its active pods on old nodes, or on their way there; never empty.
     pub(super) old_pods: Vec<&'a Pod>,
 }
 
@@ -188,8 +188,19 @@ impl<'a> Survey<'a> {
     }
 
     fn workloads_to_move(&self) -> Vec<Workload<'a>> {
+        self.workloads_with(|pod| self.on_old_node(pod))
+    }
+
+    /// Workloads with pods that wait for a node and find one among the old nodes alone.
+    pub(super) fn workloads_bound_for_old_nodes(&self) -> Vec<Workload<'a>> {
+        let old: Vec<Place> = self.old_nodes.values().map(|node| place(node, self.cluster, false)).collect();
+        let admitted = |pod: &Pod, places: &[Place]| places.iter().any(|place| place.admits(&pod.spec));
+        self.workloads_with(|pod| pod.node.is_none() && !admitted(pod, &self.places) && admitted(pod, &old))
+    }
+
+    fn workloads_with(&self, concerned: impl Fn(&Pod) -> bool) -> Vec<Workload<'a>> {
         let mut workloads: BTreeMap<String, Workload<'a>> = BTreeMap::new();
-        for pod in self.cluster.pods.values().filter(|pod| pod.is_active() && self.on_old_node(pod)) {
+        for pod in self.cluster.pods.values().filter(|pod| pod.is_active() && concerned(pod)) {
             let Some((controller, object)) = self.controller_of(pod) else { continue };
             workloads
                 .entry(object.clone())

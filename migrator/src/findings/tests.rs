@@ -6,7 +6,7 @@ mod given;
 use std::collections::BTreeSet;
 
 use crate::findings::{
-    Code, Finding, Severity, blocking, findings, quantity, request_errors,
+    Code, Finding, Severity, blocking, findings, request_errors,
     tests::given::{Given, given},
 };
 
@@ -133,22 +133,4 @@ fn requests_that_make_no_sense_are_errors() {
         |given| given.request.closes_at_sigterm = [given::name("shop", "wep")].into(),
         &["there is no Service shop/wep, which closes-at-sigterm names"],
     );
-}
-
-#[test]
-fn quantities_are_read_as_kubernetes_writes_them() {
-    #[track_caller]
-    fn check(text: &str, expected: Option<u64>) {
-        assert_eq!(quantity::thousandths(text), expected, "{text}");
-    }
-    check("2", Some(2000));
-    check("250m", Some(250));
-    check("1.5", Some(1500));
-    check("100u", Some(1));
-    check("1Ki", Some(1_024_000));
-    check("0.5Gi", Some((1 << 29) * 1000));
-    check("1k", Some(1_000_000));
-    check("1e3", None);
-    check("-1", None);
-    check("", None);
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1 as core;
 
-use super::quantity;
+use crate::quantity;
 use crate::view::{PodSpec, Resources};
 
 /// A pod's specification, or a template's. The node that a pod is bound to is no part of it.

@@ -234,6 +234,14 @@ pub(crate) const CASES: &[Case] = &[
             json!({ "name": "app", "image": "app:2", "resources": { "requests": { "cpu": "1200m" } } });
         blue_in(&["a", "b"]).workload(web().pod(json!({ "containers": [container] }))).asking(one_node)
     }),
+    // Three pods of 1.2 cores: the two new nodes have room in sum, and each takes one.
+    case(Code::CapacityTight, FINISHES, || {
+        let container =
+            json!({ "name": "app", "image": "app:2", "resources": { "requests": { "cpu": "1200m" } } });
+        let web = deployment("web", &["blue-0", "blue-1", "blue-2"]);
+        let web = web.pod(json!({ "containers": [container] }));
+        blue_in(&["a", "b", "b"]).workload(web).asking(two_nodes)
+    }),
 ];
 
 /// Two pods of a Deployment in two zones.
@@ -248,6 +256,10 @@ pub(crate) fn shop() -> Given {
 
 fn one_node(request: &mut migrator::request::Request) {
     (request.min, request.max, request.desired) = (Some(1), Some(1), Some(1));
+}
+
+fn two_nodes(request: &mut migrator::request::Request) {
+    (request.min, request.max, request.desired) = (Some(2), Some(2), Some(2));
 }
 
 fn lease(holder: &str) -> Value {

@@ -173,6 +173,9 @@ pub(crate) struct Workload {
     ready_for: u64,
     on: Vec<usize>,
     one_per_node: bool,
+    spread_by: Option<&'static str>,
+    tolerates_everything: bool,
+    unready: usize,
 }
 
 pub(crate) fn deployment(name: &str) -> Workload {
@@ -186,6 +189,9 @@ pub(crate) fn deployment(name: &str) -> Workload {
         ready_for: DAY,
         on: Vec::new(),
         one_per_node: false,
+        spread_by: None,
+        tolerates_everything: false,
+        unready: 0,
     }
 }
 
@@ -238,6 +244,25 @@ impl Workload {
         Workload { one_per_node: true, ..self }
     }
 
+    /// By the values of this node label its pods may be at most one apart.
+    pub(crate) fn spread_by(self, label: &'static str) -> Workload {
+        Workload { spread_by: Some(label), ..self }
+    }
+
+    /// It has a toleration without a key.
+    pub(crate) fn tolerating_everything(self) -> Workload {
+        Workload { tolerates_everything: true, ..self }
+    }
+
+    /// So many of its pods, the last ones, run and never become Ready.
+    pub(crate) fn unready(self, unready: usize) -> Workload {
+        Workload { unready, ..self }
+    }
+
+    pub(crate) fn of_the_system(self) -> Workload {
+        Workload { namespace: SYSTEM, ..self }
+    }
+
     fn template(&self) -> Value {
         let mut spec = json!({
             "terminationGracePeriodSeconds": self.grace_period,
@@ -245,6 +270,13 @@ impl Workload {
                 "resources": {"requests": {"cpu": format!("{}m", self.cpu_milli), "memory": "64Mi"}},
                 "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 5}}],
         });
+        if let Some(label) = self.spread_by {
+            spec["topologySpreadConstraints"] = json!([{"topologyKey": label, "maxSkew": 1,
+                "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"app": self.name}}}]);
+        }
+        if self.tolerates_everything {
+            spec["tolerations"] = json!([{"operator": "Exists"}]);
+        }
         if self.kind == Kind::DaemonSet {
             spec["hostNetwork"] = json!(true);
             spec["tolerations"] = json!([{"operator": "Exists"}]);
@@ -268,8 +300,9 @@ impl Workload {
             (_, false) => (0..self.replicas).map(|pod| self.on[pod % self.on.len()]).collect(),
         };
         let selector = json!({"matchLabels": {"app": self.name}});
-        let status = json!({"observedGeneration": 1, "replicas": self.replicas, "readyReplicas": self.replicas,
-            "availableReplicas": self.replicas, "updatedReplicas": self.replicas});
+        let ready = self.replicas - self.unready;
+        let status = json!({"observedGeneration": 1, "replicas": self.replicas, "readyReplicas": ready,
+            "availableReplicas": ready, "updatedReplicas": self.replicas});
         let hash = "5d9c7b8f66";
         let mut owner = (format!("{:?}", self.kind), self.name.clone(), uid(&self.name, index, 0));
         let mut labels = BTreeMap::from([("app", self.name.clone())]);
@@ -323,7 +356,8 @@ impl Workload {
             into.push(
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {
                 "phase": "Running", "podIP": format!("10.1.{index}.{}", ordinal + 10), "startTime": ready_at,
-                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": ready_at}]}}),
+                "conditions": [{"type": "Ready", "status": if ordinal < ready { "True" } else { "False" },
+                    "lastTransitionTime": ready_at}]}}),
             );
         }
     }

@@ -10,6 +10,7 @@ mod fidelity;
 mod measurements;
 mod promises;
 mod rollback;
+mod room;
 #[expect(
     dead_code,
     reason = "a story can name any strategy and object; not every way of telling is used yet"

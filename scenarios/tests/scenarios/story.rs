@@ -122,6 +122,18 @@ impl Story {
         self
     }
 
+    /// To a new group of so many nodes.
+    pub(crate) fn asking_for(mut self, nodes: u32) -> Story {
+        (self.request.min, self.request.max, self.request.desired) = (Some(nodes), Some(nodes), Some(nodes));
+        self
+    }
+
+    /// In spite of a blocking finding.
+    pub(crate) fn accepting(mut self, code: &str) -> Story {
+        self.request.accept.insert(code.to_owned());
+        self
+    }
+
     /// The migration begins so many seconds after the traffic.
     pub(crate) fn beginning_at(self, seconds: u64) -> Story {
         Story { begins_at: seconds * 1_000, ..self }

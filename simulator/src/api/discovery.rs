@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use super::{
     failure::Failure,
     negotiate::aggregated,
-    request::{Request, Response},
     resources::{Resource, Subresource},
 };
-use crate::world::World;
+use crate::{
+    http::{Request, Response},
+    world::World,
+};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 

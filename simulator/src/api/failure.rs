@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{request::Response, resources::Resource};
+use super::resources::Resource;
+use crate::http::Response;
 
 /// One reason for a refusal, at one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +217,9 @@ impl Failure {
 
     pub(super) fn into_response(self) -> Response {
         let mut response = Response::json(self.code, &self.status());
-        response.retry_after = self.retry_after;
+        if let Some(seconds) = self.retry_after {
+            response.headers.push(("retry-after", seconds.to_string()));
+        }
         response
     }
 }

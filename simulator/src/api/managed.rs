@@ -6,6 +6,17 @@
 use serde_json::{Map, Value, json};
 
 use super::resources::Resource;
+use crate::http::Request;
+
+/// Longest name of a manager, in characters. Source: apimachinery, `FieldManagerMaxLength`.
+const NAME_LENGTH_MAX: usize = 128;
+
+/// Who is named as manager of the fields: the parameter, else the program's name.
+pub(super) fn manager(request: &Request) -> String {
+    let program = request.user_agent.split('/').next().unwrap_or("");
+    let name = request.parameter("fieldManager").unwrap_or(program);
+    if name.is_empty() { "unknown".into() } else { name.chars().take(NAME_LENGTH_MAX).collect() }
+}
 
 /// How the parts of a list or a map are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{negotiate::Form, request::Request, resources::Resource, table};
+use super::{negotiate::Form, resources::Resource, table};
+use crate::http::Request;
 
 /// How answers to a request look.
 #[derive(Debug, Clone, Copy)]

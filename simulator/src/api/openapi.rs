@@ -8,11 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     failure::Failure,
-    request::Response,
     resources::Resource,
     schema::{Field, Shape, message, messages},
 };
-use crate::world::World;
+use crate::{http::Response, world::World};
 
 /// Where the schemas of a document are.
 #[derive(Clone, Copy)]

@@ -7,15 +7,17 @@ use serde_json::{Value, json};
 use super::{
     failure::Failure,
     objects::{self, Shape},
-    request::{Request, Response},
     resources::Subresource,
     route::Target,
     select::Selection,
     write,
 };
-use crate::world::{
-    World,
-    store::{Key, Store},
+use crate::{
+    http::{Request, Response},
+    world::{
+        World,
+        store::{Key, Store},
+    },
 };
 
 /// One object, or its scale.
@@ -28,10 +30,10 @@ pub(super) fn get(world: &World, request: &Request, target: &Target) -> Result<R
         None | Some(Subresource::Status) => {
             let shape = Shape::of(request)?;
             let now = world.wall(world.now() as i64);
-            Ok(Response::bytes(200, "application/json", objects::one(&target.resource, value, shape, now)))
+            Ok(Response::new(200, "application/json", objects::one(&target.resource, value, shape, now)))
         }
         Some(Subresource::Scale) => Ok(Response::json(200, &write::scale_of(target, value))),
-        Some(Subresource::Log) => Ok(Response::text("")),
+        Some(Subresource::Log) => Ok(Response::text(200, "")),
         Some(Subresource::Eviction | Subresource::Binding) => Err(Failure::method_not_allowed()),
     }
 }
@@ -99,7 +101,7 @@ pub(super) fn list(world: &World, request: &Request, target: &Target) -> Result<
     }
     let now = world.wall(world.now() as i64);
     let body = objects::list(&target.resource, &items, meta, shape, now);
-    Ok(Response::bytes(200, "application/json", body))
+    Ok(Response::new(200, "application/json", body))
 }
 
 /// The version that a list without continuation shows.

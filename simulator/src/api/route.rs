@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::{
     failure::Failure,
-    request::percent_decode,
     resources::{Resource, Subresource},
 };
-use crate::world::{World, store::Key};
+use crate::{
+    http::percent_decode,
+    world::{World, store::Key},
+};
 
 /// What a path names.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{failure::Failure, request::Request, route::Target};
+use super::{failure::Failure, route::Target};
+use crate::http::Request;
 
 /// Which objects of a resource are meant.
 #[derive(Debug, Clone, Default)]

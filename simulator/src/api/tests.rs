@@ -31,7 +31,11 @@ impl Client {
 
     fn send(&mut self, method: Method, target: &str, content_type: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let request = Request::new(method, target, "application/json", content_type, body);
+        let request = Request {
+            accept: "application/json".into(),
+            content_type: content_type.into(),
+            ..Request::new(method, target, body)
+        };
         match handle(&mut self.world, &request) {
             Reply::Whole(response) => {
                 (response.code, serde_json::from_slice(&response.body).unwrap_or(Value::Null))
@@ -57,7 +61,7 @@ impl Client {
     }
 
     fn watch(&mut self, target: &str) -> Watch {
-        let request = Request::new(Method::Get, target, "application/json", "", Vec::new());
+        let request = Request::new(Method::Get, target, Vec::new());
         match handle(&mut self.world, &request) {
             Reply::Watch(watch) => *watch,
             Reply::Whole(response) => panic!("{target}: {}", String::from_utf8_lossy(&response.body)),
@@ -533,7 +537,8 @@ mod any_request {
             Just("application/apply-patch+yaml"),
         ];
         (methods, targets, media, value()).prop_map(|(method, target, media, body)| {
-            Request::new(method, target, "", media, body.to_string().into_bytes())
+            let request = Request::new(method, target, body.to_string().into_bytes());
+            Request { content_type: media.into(), ..request }
         })
     }
 

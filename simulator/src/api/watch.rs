@@ -11,13 +11,15 @@ use super::{
     negotiate::Form,
     objects::{Include, Shape, metadata},
     read::{number, store},
-    request::Request,
     resources::Resource,
     route::Target,
     select::Selection,
     table,
 };
-use crate::world::{Time, World, store::Record};
+use crate::{
+    http::Request,
+    world::{Time, World, store::Record},
+};
 
 /// How long a watch lives that does not say it, in milliseconds: the real server draws from 30 to 60 minutes.
 /// Source: `apiserver/pkg/endpoints/handlers/get.go`, minRequestTimeout.

@@ -4,11 +4,14 @@ use serde_json::{Value, json};
 
 use super::{
     failure::Failure,
-    request::{Method, Request, Response},
-    resources::Subresource,
+    objects::{self, Shape},
+    resources::{Resource, Subresource},
     route::Target,
 };
-use crate::world::World;
+use crate::{
+    http::{Method, Request, Response},
+    world::World,
+};
 
 mod body;
 mod create;
@@ -57,6 +60,25 @@ fn dry_run(request: &Request, options: Option<&Value>) -> Result<bool, Failure> 
         ))),
         None => Ok(!asked.is_empty()),
     }
+}
+
+/// The answer to what is stored, or would be; each warning is for people.
+fn written(
+    code: u16,
+    world: &World,
+    request: &Request,
+    resource: &Resource,
+    stored: &Value,
+    warnings: Vec<String>,
+) -> Result<Response, Failure> {
+    let (shape, now) = (Shape::of(request)?, world.wall(world.now() as i64));
+    let mut response = Response::new(code, "application/json", objects::one(resource, stored, shape, now));
+    for warning in warnings {
+        // Source: apiserver, `net.NewWarningHeader`; 299: a warning that stays true.
+        let told = warning.replace(['"', '\\'], "'");
+        response.headers.push(("warning", format!("299 - \"{told}\"")));
+    }
+    Ok(response)
 }
 
 /// The answer to what is done and leaves nothing to show.

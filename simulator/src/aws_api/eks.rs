@@ -2,13 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    failure::Failure,
-    page::page,
-    request::{Method, Request, Response},
-};
+use super::{failure::Failure, page::page};
 use crate::{
     export::aws::compute,
+    http::{Method, Request, Response},
     import::aws::{AwsState, NodeGroup},
     world::World,
 };
@@ -42,12 +39,9 @@ pub(super) fn answer(world: &mut World, request: &Request, id: &str) -> Result<R
         }
         _ => return Err(Failure::new(404, "UnknownOperationException", "no operation has this path")),
     };
-    Ok(Response {
-        code: 200,
-        content_type: "application/json",
-        headers: vec![("x-amzn-RequestId", id.to_owned())],
-        body: value.to_string().into_bytes(),
-    })
+    let mut response = Response::json(200, &value);
+    response.headers.push(("x-amzn-requestid", id.to_owned()));
+    Ok(response)
 }
 
 fn describe_cluster(state: &AwsState, name: &str) -> Result<Value, Failure> {

@@ -2,10 +2,8 @@
 
 use serde_json::json;
 
-use super::{
-    request::{Response, Service},
-    xml,
-};
+use super::{service::Service, xml};
+use crate::http::Response;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +36,11 @@ impl Failure {
     pub(super) fn into_response(self, service: Service, id: &str) -> Response {
         let Failure { code, name, message } = self;
         match service {
-            Service::Eks => Response {
-                code,
-                content_type: "application/json",
-                headers: vec![("x-amzn-RequestId", id.to_owned()), ("x-amzn-ErrorType", name.clone())],
-                body: json!({ "__type": name, "message": message }).to_string().into_bytes(),
-            },
+            Service::Eks => {
+                let mut response = Response::json(code, &json!({ "__type": name, "message": message }));
+                response.headers = vec![("x-amzn-requestid", id.to_owned()), ("x-amzn-errortype", name)];
+                response
+            }
             Service::Ec2 => xml::response(
                 code,
                 format!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::request::Request;
+use crate::http::{Request, parameters};
 
 /// Members of a list beyond which nobody's request goes; more are left out. Source: the APIs take 1,000 ids at most.
 const MEMBERS_MAX: usize = 1_000;
@@ -59,35 +59,4 @@ impl Form {
         };
         self.prefixes(name).iter().filter_map(pair).collect()
     }
-}
-
-/// Pairs of a form or of the parameters of an address.
-pub(super) fn parameters(text: &str) -> Vec<(String, String)> {
-    let decoded = |part: &str| percent_decode(&part.replace('+', " "));
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(key, value)| (decoded(key), decoded(value)))
-        .collect()
-}
-
-/// Undoes percent-encoding; what is none stays.
-pub(super) fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let digit = |index: usize| bytes.get(index).and_then(|&byte| char::from(byte).to_digit(16));
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut index = 0;
-    while let Some(&byte) = bytes.get(index) {
-        match (byte, digit(index + 1), digit(index + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                index += 3;
-            }
-            _ => {
-                decoded.push(byte);
-                index += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }

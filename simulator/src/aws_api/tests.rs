@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     chance::Seed,
+    http::Method,
     import::{
         aws::{LoadBalancerDefaults, complete, read_aws},
         read_cluster,
@@ -40,10 +41,11 @@ fn ask(world: &mut World, line: &str) -> (u16, String) {
                 "POST" => Method::Post,
                 _ => Method::Delete,
             };
-            Request::new(method, target, &signed(service), body.as_bytes().to_vec())
+            Request::new(method, target, body.as_bytes().to_vec())
         }
-        _ => Request::new(Method::Post, "/", &signed(service), rest.as_bytes().to_vec()),
+        _ => Request::new(Method::Post, "/", rest.as_bytes().to_vec()),
     };
+    let request = Request { authorization: signed(service), ..request };
     let response = handle(world, &request);
     (response.code, String::from_utf8(response.body).unwrap())
 }
@@ -298,11 +300,19 @@ fn refusals_have_the_names_that_clients_look_for() {
             ),
         ],
     );
-    let unsigned = Request::new(Method::Get, "/clusters", "Bearer x", Vec::new());
+    let unsigned =
+        Request { authorization: "Bearer x".into(), ..Request::new(Method::Get, "/clusters", Vec::new()) };
     assert!(!is_meant(&unsigned));
     assert_eq!(handle(&mut world, &unsigned).code, 403);
     let body = vec![b' '; BODY_BYTES_MAX + 1];
-    assert_eq!(handle(&mut world, &Request::new(Method::Post, "/", &signed("ec2"), body)).code, 413);
+    assert_eq!(
+        handle(
+            &mut world,
+            &Request { authorization: signed("ec2"), ..Request::new(Method::Post, "/", body) }
+        )
+        .code,
+        413
+    );
 }
 
 #[test]

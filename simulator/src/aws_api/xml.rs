@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::request::Response;
+use crate::http::Response;
 
 /// An answer of the query protocol: lists have members.
 pub(super) fn query(action: &str, value: &Value, namespace: &str, id: &str) -> Response {
@@ -98,5 +98,5 @@ pub(super) fn escaped(text: &str) -> String {
 
 pub(super) fn response(code: u16, body: String) -> Response {
     let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}").into_bytes();
-    Response { code, content_type: "text/xml;charset=UTF-8", headers: Vec::new(), body }
+    Response::new(code, "text/xml;charset=UTF-8", body)
 }

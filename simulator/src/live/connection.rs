@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Channel, Full, Limited, combinators::BoxBody};
 use hyper::{
     body::Incoming,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT, WARNING},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
     server::conn::http1,
     service::service_fn,
 };
@@ -14,7 +14,36 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::Served;
-use crate::api::{self, BODY_BYTES_MAX, Method, Reply, Request, Response, Watch};
+use crate::{
+    api::{self, Reply, Watch},
+    aws_api,
+    http::{Method, Request, Response},
+    world::World,
+};
+
+/// Whose requests a port answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Api {
+    Kubernetes,
+    Aws,
+}
+
+impl Api {
+    /// Largest body that is read, in bytes.
+    fn body_bytes_max(self) -> usize {
+        match self {
+            Api::Kubernetes => api::BODY_BYTES_MAX,
+            Api::Aws => aws_api::BODY_BYTES_MAX,
+        }
+    }
+
+    fn handle(self, world: &mut World, request: &Request) -> Reply {
+        match self {
+            Api::Kubernetes => api::handle(world, request),
+            Api::Aws => Reply::Whole(aws_api::handle(world, request)),
+        }
+    }
+}
 
 /// Most connections at a time. kubectl opens one or two, a controller a dozen; beyond this somebody leaks them.
 const CONNECTIONS_MAX: usize = 2_000;
@@ -28,7 +57,7 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 type Body = BoxBody<Bytes, Infallible>;
 
 /// Accepts connections as long as the process lives.
-pub(super) async fn accept(listener: TcpListener, served: Arc<Served>) {
+pub(super) async fn accept(listener: TcpListener, served: Arc<Served>, api: Api) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = room.clone().acquire_owned().await else { return };
@@ -43,7 +72,7 @@ pub(super) async fn accept(listener: TcpListener, served: Arc<Served>) {
         let _ = stream.set_nodelay(true);
         let served = served.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(served.clone(), request));
+            let service = service_fn(move |request| answer(served.clone(), api, request));
             // An error here is a client that went away or spoke no HTTP.
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -58,19 +87,31 @@ pub(super) async fn accept(listener: TcpListener, served: Arc<Served>) {
 
 async fn answer(
     served: Arc<Served>,
+    api: Api,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
-    let Some(method) = method(&head.method) else { return Ok(plain(405, "method not allowed")) };
-    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+    let Some(method) = Method::named(head.method.as_str()) else {
+        return Ok(whole(Response::text(405, "method not allowed")));
+    };
+    let most = api.body_bytes_max();
+    let body = match Limited::new(body, most).collect().await {
         Ok(body) => body.to_bytes().to_vec(),
-        Err(_) => return Ok(plain(413, "Request entity too large: limit is 3145728")),
+        Err(_) => {
+            let told = format!("Request entity too large: limit is {most}");
+            return Ok(whole(Response::text(413, &told)));
+        }
     };
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let text = |name: HeaderName| text(&head.headers, name);
-    let mut request = Request::new(method, target, &text(ACCEPT), &text(CONTENT_TYPE), body);
-    request.user_agent = text(USER_AGENT);
-    Ok(match served.with(|world| api::handle(world, &request)) {
+    let request = Request {
+        accept: text(ACCEPT),
+        content_type: text(CONTENT_TYPE),
+        user_agent: text(USER_AGENT),
+        authorization: text(AUTHORIZATION),
+        ..Request::new(method, target, body)
+    };
+    Ok(match served.with(|world| api.handle(world, &request)) {
         Reply::Whole(response) => whole(response),
         Reply::Watch(watch) => {
             let (sender, body) = Channel::new(16);
@@ -103,17 +144,6 @@ async fn send(
     }
 }
 
-fn method(method: &hyper::Method) -> Option<Method> {
-    match method.as_str() {
-        "GET" => Some(Method::Get),
-        "POST" => Some(Method::Post),
-        "PUT" => Some(Method::Put),
-        "PATCH" => Some(Method::Patch),
-        "DELETE" => Some(Method::Delete),
-        _ => None,
-    }
-}
-
 /// The values of a header, together.
 fn text(headers: &HeaderMap, name: HeaderName) -> String {
     let all: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -128,24 +158,11 @@ fn whole(response: Response) -> hyper::Response<Body> {
     if let Ok(value) = HeaderValue::from_str(&response.content_type) {
         headers.insert(CONTENT_TYPE, value);
     }
-    if let Some(seconds) = response.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    for warning in response.warnings {
-        let told = warning.replace(['"', '\\'], "'");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{told}\"")) {
-            headers.append(WARNING, value);
+    for (name, value) in response.headers {
+        // A name or a warning that quotes what no header can hold is left out.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.append(HeaderName::from_static(name), value);
         }
     }
     answer
-}
-
-fn plain(code: u16, text: &str) -> hyper::Response<Body> {
-    whole(Response {
-        code,
-        content_type: "text/plain".into(),
-        retry_after: None,
-        warnings: Vec::new(),
-        body: text.as_bytes().to_vec(),
-    })
 }

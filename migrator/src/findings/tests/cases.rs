@@ -10,7 +10,7 @@ use crate::{
         tests::given::{Given, blanket, map, meta, name, owner, secs, selecting, spec, taint},
     },
     request::LetGo,
-    view::{NodeGroupStatus, OwnerKind, PodSpec, Resources, Subnet, TargetState},
+    view::{NodeGroupStatus, OwnerKind, PodPhase, PodSpec, Resources, Subnet, TargetState},
 };
 
 type Change = fn(&mut Given);
@@ -303,6 +303,8 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
             require(given, "kubernetes.io/hostname", "NotIn", &["blue-a"]);
         },
     ),
+    // It waits for a node, and only the old ones are such a node.
+    (NoMatchingNode, |given| waiting_for(given, "blue"), |given| waiting_for(given, "green")),
     (NoMatchingNode, |given| adopt_tainted(given, "no"), |given| adopt_tainted(given, "yes")),
     (
         LabelsNotCloned,
@@ -332,6 +334,11 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
             keep_apart(given, "topology.kubernetes.io/zone");
         },
     ),
+    // The other zone has room, but the load balancer keeps its zones apart.
+    (AntiAffinity, one_pod_kept_out_of_its_zone, |given| {
+        one_pod_kept_out_of_its_zone(given);
+        given.target_group(|group| group.cross_zone = true);
+    }),
     // An old node without a pod stays a domain with none: each of two new nodes takes one.
     (
         Spread,
@@ -718,6 +725,25 @@ fn keep_apart(given: &mut Given, key: &str) {
     };
     let affinity = core::Affinity { pod_anti_affinity: Some(anti), ..Default::default() };
     given.kubernetes(|spec| spec.affinity = Some(affinity.clone()));
+}
+
+fn one_pod_kept_out_of_its_zone(given: &mut Given) {
+    given.cluster.pods.clear();
+    given.add_deployment("shop", "web", &["blue-a"]);
+    keep_apart(given, "topology.kubernetes.io/zone");
+}
+
+/// A pod without a node, for nodes of this group alone.
+fn waiting_for(given: &mut Given, group: &str) {
+    const GROUP: &str = "eks.amazonaws.com/nodegroup";
+    Arc::make_mut(&mut given.node("blue-a").meta.labels).insert(GROUP.to_owned(), "blue".to_owned());
+    given.add_deployment("shop", "late", &["blue-a"]);
+    let pod =
+        Arc::make_mut(given.cluster.pods.get_mut(&name("shop", "late-1-0")).expect("it was just added"));
+    (pod.node, pod.phase, pod.ready_since) = (None, PodPhase::Pending, None);
+    let node_selector = Some(map(&[(GROUP, group)]));
+    let kubernetes = core::PodSpec { node_selector, ..Default::default() };
+    pod.spec = Arc::new(PodSpec { kubernetes: Arc::new(kubernetes), ..spec() });
 }
 
 /// Three pods on two old nodes, a third old node without one, and at most one pod more than on the emptiest node.

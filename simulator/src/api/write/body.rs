@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::{
-    content::Decoded, failure::Failure, request::Request, resources::Resource, route::Target, schema,
-};
+use super::super::{content::Decoded, failure::Failure, resources::Resource, route::Target, schema};
+use crate::http::Request;
 
 const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 

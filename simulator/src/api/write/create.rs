@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    super::objects::{self, Shape},
-    body, dry_run, service,
-};
+use super::{body, dry_run, service, written};
 use crate::{
     api::{
         Failure, Request, Response, base64, content, defaults, managed, read::store, route::Target, validate,
@@ -74,7 +71,15 @@ pub(super) fn create_object(
         return Err(Failure::already_exists(resource, &key.1));
     }
     let now = world.timestamp(world.now() as i64);
-    managed::on_write(resource, None, &mut value, &request.manager(), applied.then_some(sent), "", &now);
+    managed::on_write(
+        resource,
+        None,
+        &mut value,
+        &managed::manager(request),
+        applied.then_some(sent),
+        "",
+        &now,
+    );
     let stored = if options_dry {
         value["metadata"]["uid"] = json!("00000000-0000-4000-8000-000000000000");
         value["metadata"]["creationTimestamp"] = json!(now);
@@ -86,11 +91,7 @@ pub(super) fn create_object(
             _ => Failure::bad_request(format!("{}: {error}", resource.kind)),
         })?
     };
-    let shape = Shape::of(request)?;
-    let now = world.wall(world.now() as i64);
-    let mut response = Response::bytes(201, "application/json", objects::one(resource, &stored, shape, now));
-    response.warnings = warnings;
-    Ok(response)
+    written(201, world, request, resource, &stored, warnings)
 }
 
 /// What a client may not choose is taken away; name and namespace are settled.

@@ -70,13 +70,13 @@ pub(super) fn collection(world: &mut World, request: &Request, target: &Target) 
     let meta = json!({"resourceVersion": world.resource_version().to_string()});
     let now = world.wall(world.now() as i64);
     let body = objects::list(&target.resource, &items, meta, Shape::of(request)?, now);
-    Ok(Response::bytes(200, "application/json", body))
+    Ok(Response::new(200, "application/json", body))
 }
 
 fn shown(world: &World, request: &Request, target: &Target, value: &Value) -> Result<Response, Failure> {
     let now = world.wall(world.now() as i64);
     let body = objects::one(&target.resource, value, Shape::of(request)?, now);
-    Ok(Response::bytes(200, "application/json", body))
+    Ok(Response::new(200, "application/json", body))
 }
 
 fn delete(world: &mut World, target: &Target, key: &Key, value: &Arc<Value>, deletion: Deletion) -> Deleted {

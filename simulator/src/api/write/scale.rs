@@ -4,10 +4,8 @@ use serde_json::{Value, json};
 
 use super::{body, dry_run};
 use crate::{
-    api::{
-        Failure, Request, Response, failure::Cause, managed, patch, read::store, request::Method,
-        route::Target,
-    },
+    api::{Failure, failure::Cause, managed, patch, read::store, route::Target},
+    http::{Method, Request, Response},
     world::World,
 };
 
@@ -104,7 +102,7 @@ pub(super) fn write(world: &mut World, request: &Request, target: &Target) -> Re
     let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);
     new["metadata"]["generation"] = json!(generation.saturating_add(1));
     let now = world.timestamp(world.now() as i64);
-    managed::on_write(resource, Some(&old), &mut new, &request.manager(), None, "scale", &now);
+    managed::on_write(resource, Some(&old), &mut new, &managed::manager(request), None, "scale", &now);
     let entry = world.written("scale", resource, &target.key());
     let stored = world
         .update_object(target.index, &old, new, false, entry)

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{
-    super::objects::{self, Shape},
-    body, create, dry_run, service,
-};
+use super::{body, create, dry_run, service, written};
 use crate::{
     api::{
         Failure, Request, Response, apply, content, defaults,
@@ -164,7 +161,7 @@ fn apply_patch(world: &mut World, request: &Request, target: &Target) -> Result<
         &target.resource,
         &old,
         &applied,
-        &request.manager(),
+        &managed::manager(request),
         subresource,
         request.flag("force"),
     )
@@ -222,7 +219,15 @@ fn finish(
     }
     let now = world.timestamp(world.now() as i64);
     let subresource = target.subresource.map_or("", Subresource::name);
-    managed::on_write(resource, Some(&before), &mut new, &request.manager(), applied, subresource, &now);
+    managed::on_write(
+        resource,
+        Some(&before),
+        &mut new,
+        &managed::manager(request),
+        applied,
+        subresource,
+        &now,
+    );
     let managers_changed = new.pointer("/metadata/managedFields") != old.pointer("/metadata/managedFields");
     let writes = changed || applied.is_some() && managers_changed;
     let stored = if dry || !writes {
@@ -233,11 +238,7 @@ fn finish(
             .update_object(target.index, &before, new, status, entry)
             .map_err(|why| Failure::bad_request(format!("{}: {why}", resource.kind)))?
     };
-    let shape = Shape::of(request)?;
-    let now = world.wall(world.now() as i64);
-    let mut response = Response::bytes(200, "application/json", objects::one(resource, &stored, shape, now));
-    response.warnings = warnings;
-    Ok(response)
+    written(200, world, request, resource, &stored, warnings)
 }
 
 /// An object as it would stand had it been written here.

@@ -10,7 +10,8 @@ use super::{
     check_cluster, create::bounds, create::taints, described, find, group_with, invalid, list_of, object,
 };
 use crate::{
-    aws_api::{change, failure::Failure, request::Request},
+    aws_api::{change, failure::Failure},
+    http::Request,
     world::{
         GroupStatus, World,
         ids::RequestId,

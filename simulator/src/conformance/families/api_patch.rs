@@ -7,7 +7,7 @@ use super::{
     Answer, CaseError, meaningless,
     served::{Server, world_of},
 };
-use crate::api::Method;
+use crate::http::Method;
 
 #[derive(Deserialize)]
 struct Case {

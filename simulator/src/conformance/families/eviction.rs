@@ -7,7 +7,7 @@ use super::{
     Answer, CaseError, phase,
     served::{Server, world_of},
 };
-use crate::api::Method;
+use crate::http::Method;
 
 /// Between two evictions, in milliseconds.
 const APART: u64 = 250;

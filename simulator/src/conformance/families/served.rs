@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{CaseError, meaningless};
 use crate::{
-    api::Method,
     chance::Seed,
+    http::Method,
     import::{
         aws::{self, LoadBalancerDefaults},
         parse_cluster,
@@ -106,7 +106,10 @@ pub(super) use in_process::Server;
 #[cfg(not(feature = "live"))]
 mod in_process {
     use super::{Answered, CaseError, Method, Value, World, meaningless};
-    use crate::api::{Reply, Request, handle};
+    use crate::{
+        api::{Reply, handle},
+        http::Request,
+    };
 
     /// The world itself.
     pub(in super::super) struct Server(World);
@@ -129,11 +132,11 @@ mod in_process {
             body: &Value,
         ) -> Result<Answered, CaseError> {
             let body = body.to_string().into_bytes();
-            let request = Request::new(method, path, "application/json", content_type, body);
+            let request = Request { content_type: content_type.into(), ..Request::new(method, path, body) };
             match handle(&mut self.0, &request) {
                 Reply::Whole(response) => Ok(Answered {
                     code: response.code,
-                    retry_after: response.retry_after,
+                    retry_after: response.header("retry-after").and_then(|value| value.parse().ok()),
                     body: serde_json::from_slice(&response.body)?,
                 }),
                 Reply::Watch(_) => Err(meaningless("server", "a watch where an answer was expected")),

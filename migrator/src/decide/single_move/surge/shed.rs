@@ -62,21 +62,26 @@ pub(crate) fn all_done(s: &Situation<'_>) -> Progress {
 pub(crate) fn designated<'s, 'a>(s: &'s Situation<'a>) -> Vec<&'s Seat<'a>> {
     let mut seats: Vec<&Seat<'_>> = Vec::new();
     for w in s.workloads.iter().filter(|w| w.by_eviction.is_none() && surplus(w) > 0 && w.is_converged()) {
-        let chosen = victims(s, w);
+        let mut going = victims(s, w);
         // Chosen because its node is out: that stays out until it is gone, or another would be chosen.
-        seats.extend(chosen.iter().filter_map(|m| s.seat(m)).filter(|seat| is_excluded(seat.node)));
-        let short = surplus(w).saturating_sub(chosen.len());
-        // One that is already excluded goes on; otherwise one whose zone can spare it, the first by name.
-        let mut rest: Vec<(bool, bool, &Seat<'_>)> = w
+        seats.extend(going.iter().filter_map(|m| s.seat(m)).filter(|seat| is_excluded(seat.node)));
+        // A node of another group carries what is not ours to release.
+        let mut others: Vec<(&Member<'_>, &Seat<'_>)> = w
             .moved()
-            .filter(|m| !s.resets_nobody(m, &[]) && !bares_zone(s, w, m, &[], 0))
             .filter_map(|m| Some((m, s.seat(m)?)))
-            // A node of another group carries what is not ours to release.
             .filter(|(_, seat)| seat.side == Side::Arriving)
-            .map(|(m, seat)| (!is_excluded(seat.node), bares_zone(s, w, m, &[], 1), seat))
             .collect();
-        rest.sort_by_key(|(open, bares, _)| (*open, *bares));
-        seats.extend(rest.into_iter().take(short).map(|(_, _, seat)| seat));
+        // One that is already excluded goes on; otherwise one whose zone can spare it, the first by name.
+        others.sort_by_key(|(_, seat)| !is_excluded(seat.node));
+        for least in [1, 0] {
+            for (member, seat) in &others {
+                let chosen = going.iter().any(|other| other.pod.meta.uid == member.pod.meta.uid);
+                if !chosen && going.len() < surplus(w) && !bares_zone(s, w, member, &going, least) {
+                    going.push(member);
+                    seats.push(seat);
+                }
+            }
+        }
     }
     seats
 }

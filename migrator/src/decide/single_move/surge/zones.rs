@@ -19,6 +19,9 @@ use super::surging;
 /// Label of a node that Fargate made for one pod. Source: EKS user guide, "Fargate pod configuration".
 const COMPUTE_TYPE: &str = "eks.amazonaws.com/compute-type";
 
+/// Label that names a node.
+const HOSTNAME: &str = "kubernetes.io/hostname";
+
 /// Whether every replacement that needs a zone has it, and nothing is cordoned any more.
 pub(super) fn placed(s: &Situation<'_>, system: bool) -> Progress {
     let needy: Vec<&Workload<'_>> = surging(s, system).filter(|w| is_zonal(s, w)).collect();
@@ -30,7 +33,11 @@ pub(super) fn placed(s: &Situation<'_>, system: bool) -> Progress {
     if let Some(w) = needy.iter().find(|w| !w.is_converged() || unplaced(w) > 0) {
         return ControlFlow::Break(scheduling(w, zone));
     }
-    cordoned_but(s, zone)?;
+    // Spread over zones takes pods beyond the surge, which are shed again, and that takes a node that is ours to release.
+    let ours_only = lacking.iter().any(|(w, _)| spreads_over_zones(w));
+    cordoned_but(s, |seat| {
+        seat.node.zone.as_deref() == Some(zone) && (!ours_only || seat.side == Side::Arriving)
+    })?;
     let phase = if system { "surge-system" } else { "surge-user" };
     noted(s, phase, zone, &lacking)?;
     let actions = lacking
@@ -56,8 +63,8 @@ pub(super) fn pods_in(s: &Situation<'_>, w: &Workload<'_>, zone: &str, leaving: 
     u32::try_from(here.count()).unwrap_or(u32::MAX)
 }
 
-/// For a workload whose pods a hard rule keeps apart: the zone of its next pod, while a zone lacks one. One pod at a time,
-/// where there are fewest, because a spread over zones lets no zone run ahead.
+/// For a workload whose pods a hard rule keeps apart: the zone of its next pod, while a zone lacks one. One pod at a time:
+/// where it lacks one, or where there are fewest, because a spread over zones lets no zone run ahead.
 fn next_apart<'s, 'a>(
     s: &'s Situation<'a>,
     needy: &[&'s Workload<'a>],
@@ -65,10 +72,20 @@ fn next_apart<'s, 'a>(
     needy.iter().filter(|w| keeps_apart(w)).find_map(|w| {
         let all = |zone: &&str| pods_in(s, w, zone, true) + pods_in(s, w, zone, false);
         let zones = zones(s);
-        let is_lacking = zones.iter().any(|zone| lacks(s, w, zone) > 0);
-        let emptiest = zones.iter().min_by_key(|zone| (all(zone), lacks(s, w, zone) == 0, **zone))?;
-        is_lacking.then(|| (*emptiest, vec![(*w, 1)]))
+        let first = *zones.iter().find(|zone| lacks(s, w, zone) > 0)?;
+        let next = if spreads_over_zones(w) {
+            *zones.iter().min_by_key(|zone| (all(zone), lacks(s, w, zone) == 0, **zone))?
+        } else {
+            first
+        };
+        Some((next, vec![(*w, 1)]))
     })
+}
+
+/// Whether a hard rule spreads a workload's pods over something larger than a node.
+fn spreads_over_zones(w: &Workload<'_>) -> bool {
+    let mut constraints = w.deployment.template.kubernetes.topology_spread_constraints.iter().flatten();
+    constraints.any(|it| it.when_unsatisfiable == "DoNotSchedule" && it.topology_key != HOSTNAME)
 }
 
 /// Whether a hard rule keeps a workload's pods off nodes or zones that have one already: then a zone may not have room
@@ -147,13 +164,13 @@ fn steered<'s, 'a>(s: &'s Situation<'a>) -> impl Iterator<Item = &'s Seat<'a>> {
     s.seats.iter().filter(move |seat| seat.side != Side::Leaving && !fargate(seat.node))
 }
 
-/// Cordons the nodes of other zones and opens those of this one, as far as they are ours to open.
-fn cordoned_but(s: &Situation<'_>, zone: &str) -> Progress {
+/// Opens the nodes that are wanted, as far as they are ours to open, and cordons all others.
+fn cordoned_but(s: &Situation<'_>, wanted: impl Fn(&Seat<'_>) -> bool) -> Progress {
     let actions: Vec<Action> = steered(s)
         .filter_map(|seat| {
             let node = seat.node;
             let ours = cordon_mark(node).is_some();
-            let write = match (node.zone.as_deref() == Some(zone), node.unschedulable) {
+            let write = match (wanted(seat), node.unschedulable) {
                 (true, true) if ours => open(node),
                 // A mark without a cordon: somebody else has opened the node, and it stays open.
                 (false, false) if !ours => closed(s, node),

@@ -1,12 +1,12 @@
 //! Quantities as Kubernetes writes them: `250m`, `1.5`, `2Gi`, `1e3`. Source: apimachinery `pkg/api/resource`.
 
 /// In thousandths, rounded up; `None` for what is no quantity or below zero.
-pub(super) fn milli(text: &str) -> Option<u64> {
+pub(crate) fn milli(text: &str) -> Option<u64> {
     scaled(text, 1_000)
 }
 
 /// In whole units, rounded up; `None` for what is no quantity or below zero.
-pub(super) fn whole(text: &str) -> Option<u64> {
+pub(crate) fn whole(text: &str) -> Option<u64> {
     scaled(text, 1)
 }
 
