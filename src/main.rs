@@ -29,7 +29,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use arguments::{Arguments, Command};
-use exit::Exit;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

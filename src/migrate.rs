@@ -28,9 +28,7 @@ use crate::{
 /// Runs `migrate`.
 pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
     let saved = asked.plan.as_deref().map(plan::read).transpose()?;
-    let migration = saved.as_ref().map(|saved| &saved.migration).or(asked.migration.as_ref());
-    let migration = migration.ok_or_else(|| anyhow!("name the groups with --from and --to, or a plan's file"))?;
-    let request = preflight::request(migration)?;
+    let request = preflight::request(saved.as_ref().map_or(&asked.migration, |saved| &saved.migration))?;
     if !asked.yes && !io::stdin().is_terminal() {
         bail!("nobody can be asked here: look at `nodeferry plan` and pass --yes");
     }
@@ -122,7 +120,9 @@ async fn drive(shell: &mut Shell<'_>, plan: &Plan, asked: &Drive, color: Color) 
     let ended = shell.drive(plan, &held_before).await?;
     let past = matches!(
         status(shell),
-        Some(Status::Running { course: Course::Committed } | Status::Stopped { course: Course::Committed, .. })
+        Some(
+            Status::Running { course: Course::Committed } | Status::Stopped { course: Course::Committed, .. }
+        )
     );
     let on = "go on with `nodeferry resume`";
     let back = if past { "" } else { ", or back with `nodeferry rollback`" };

@@ -4,8 +4,7 @@ use std::{fmt::Write as _, io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use scenarios::{
-    Request,
-    findings as found,
+    Request, findings as found,
     outline::{self, Outlined},
     plan,
     shell::shell::Shell,
@@ -88,11 +87,14 @@ pub(crate) fn read(path: &Path) -> Result<Saved> {
     let shown = path.display();
     let length = std::fs::metadata(path).with_context(|| format!("{shown}"))?.len();
     if length > FILE_BYTES_MAX {
-        bail!("{shown}: is larger than {FILE_BYTES_MAX} bytes: name the file that `nodeferry plan --out` wrote");
+        bail!(
+            "{shown}: is larger than {FILE_BYTES_MAX} bytes: name the file that `nodeferry plan --out` wrote"
+        );
     }
     let text = std::fs::read(path).with_context(|| format!("{shown}"))?;
-    serde_json::from_slice(&text)
-        .with_context(|| format!("{shown}: is no plan of this version: make it anew with `nodeferry plan --out`"))
+    serde_json::from_slice(&text).with_context(|| {
+        format!("{shown}: is no plan of this version: make it anew with `nodeferry plan --out`")
+    })
 }
 
 /// The plan of a file, for this process, if the cluster is still as it was when the plan was made.

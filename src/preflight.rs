@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::{
     arguments::{
-        Color, Format, codes,
+        Color, Format,
         cluster::{LetGoName, Migration, Preflight},
-        shared,
+        codes, shared,
     },
     exit::Exit,
     findings,
@@ -59,12 +59,12 @@ pub(crate) fn run(asked: &Preflight, color: Color) -> Result<Exit> {
 pub(crate) fn request(asked: &Migration) -> Result<Request> {
     let group = &asked.group;
     group.check()?;
-    if asked.from == asked.to {
-        bail!("--from and --to name the same group {}", asked.from);
-    }
+    let (Some(from), Some(to)) = (&asked.from, &asked.to) else {
+        bail!("name the group to leave with --from, and the one to move to with --to");
+    };
     Ok(Request {
-        from: asked.from.as_str().into(),
-        to: asked.to.as_str().into(),
+        from: from.as_str().into(),
+        to: to.as_str().into(),
         strategy: asked.strategy.strategy(),
         adopt: asked.adopt,
         keep_group: asked.keep_group,

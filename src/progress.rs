@@ -61,7 +61,10 @@ impl Progress {
                     // A log that cannot be written must not leave a cluster half migrated.
                     if let Err(error) = writeln!(file, "{line}") {
                         self.audit = None;
-                        self.line(at, &format!("{} the audit log cannot be written: {error}", styled(BAD, "!")));
+                        self.line(
+                            at,
+                            &format!("{} the audit log cannot be written: {error}", styled(BAD, "!")),
+                        );
                     }
                 }
                 let done = matches!(answer, Answer::Done(_));

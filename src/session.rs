@@ -59,15 +59,16 @@ impl Session {
 }
 
 /// Connects and does something with the connection.
-pub(crate) fn run(
-    asked: &Connection,
-    work: impl AsyncFnOnce(&Session) -> Result<Exit>,
-) -> Result<Exit> {
+pub(crate) fn run(asked: &Connection, work: impl AsyncFnOnce(&Session) -> Result<Exit>) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
         let connected = connect::connect(&asked.to()).await?;
         if asked.speed > 1 && !connected.simulated {
-            bail!("--speed {}: {} is no simulation, whose time alone goes faster", asked.speed, connected.server);
+            bail!(
+                "--speed {}: {} is no simulation, whose time alone goes faster",
+                asked.speed,
+                connected.server
+            );
         }
         let (interrupts, interrupt) = watch::channel(false);
         listen(&interrupts)?;

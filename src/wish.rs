@@ -45,7 +45,8 @@ pub(crate) fn unlock(asked: &Unlock, color: Color) -> Result<Exit> {
             return Ok(Exit::Held);
         };
         let mut plan = session.recorded(&mut shell)?.context("there is a lock, but no journal")?;
-        if !asked.yes && !agreed(&format!("{holder} holds the lock of migration {}. Take it away?", plan.id))? {
+        if !asked.yes && !agreed(&format!("{holder} holds the lock of migration {}. Take it away?", plan.id))?
+        {
             return Ok(Exit::Paused);
         }
         // In the holder's name: only what it holds is given back, not what somebody else has taken meanwhile.

@@ -56,7 +56,10 @@ impl Served {
             let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
             asked.env(name, value);
         }
-        asked.args(arguments).args(["--speed", SPEED, "--kubeconfig"]).arg(self.dir.path().join("kubeconfig"));
+        asked
+            .args(arguments)
+            .args(["--speed", SPEED, "--kubeconfig"])
+            .arg(self.dir.path().join("kubeconfig"));
         asked
     }
 
@@ -74,7 +77,18 @@ fn audit(path: &Path) -> Vec<Value> {
 fn a_served_cluster_is_migrated_whole() {
     let served = Served::start();
     let log = served.dir.path().join("audit.jsonl");
-    let held = served.run(&["migrate", "--from", "blue", "--to", "green", "--yes", "--stop-after", "gate", "--audit", log.to_str().unwrap()]);
+    let held = served.run(&[
+        "migrate",
+        "--from",
+        "blue",
+        "--to",
+        "green",
+        "--yes",
+        "--stop-after",
+        "gate",
+        "--audit",
+        log.to_str().unwrap(),
+    ]);
     assert_eq!(held.code, Some(10), "{held:#?}");
     assert!(held.out.contains("Held before exclude; go on with `nodeferry resume`"), "{}", held.out);
     let status: Value = serde_json::from_str(&served.run(&["status", "-o", "json"]).out).unwrap();
@@ -92,7 +106,8 @@ fn a_served_cluster_is_migrated_whole() {
 
     // Every removal of an exclude label, a taint or a mark is in the log, and what stood there before.
     let log = audit(&log);
-    let deleted = log.iter().find(|line| line["verb"] == "delete" && line["object"] == "node group blue").unwrap();
+    let deleted =
+        log.iter().find(|line| line["verb"] == "delete" && line["object"] == "node group blue").unwrap();
     assert_eq!(deleted["answer"], "done");
     assert_eq!(deleted["before"], serde_json::json!({"min": 3, "max": 3, "desired": 3}));
     let again = served.run(&["resume"]);

@@ -165,12 +165,28 @@ const UPDATE: (u64, u64) = (5, 180);
 pub fn outline(plan: &Plan, cluster: &ClusterView) -> Vec<Outlined> {
     let order: &[&str] = match plan.strategy {
         Strategy::SingleMove => &[],
-        Strategy::Recipe => {
-            &["new-group", "taint", "freeze", "surge", "exclude", "release", "delete", "scale-back", "restore"]
-        }
-        Strategy::RecipeDescaleFirst => {
-            &["new-group", "taint", "freeze", "surge", "exclude", "release", "scale-back", "delete", "restore"]
-        }
+        Strategy::Recipe => &[
+            "new-group",
+            "taint",
+            "freeze",
+            "surge",
+            "exclude",
+            "release",
+            "delete",
+            "scale-back",
+            "restore",
+        ],
+        Strategy::RecipeDescaleFirst => &[
+            "new-group",
+            "taint",
+            "freeze",
+            "surge",
+            "exclude",
+            "release",
+            "scale-back",
+            "delete",
+            "restore",
+        ],
     };
     let mut steps: Vec<Outlined> = STEPS.iter().map(|step| outlined(plan, cluster, step)).collect();
     if !order.is_empty() {
@@ -189,7 +205,8 @@ fn outlined(plan: &Plan, cluster: &ClusterView, step: &Step) -> Outlined {
     let (changes, lasts_s, because) = match step.name {
         "freeze" => {
             let settle = settings.autoscaler_settle.as_secs();
-            let because = format!("EKS carries out an update, then an autoscaler's cache of {settle} s expires");
+            let because =
+                format!("EKS carries out an update, then an autoscaler's cache of {settle} s expires");
             (freeze(plan, cluster), (UPDATE.0 + settle, UPDATE.1 + settle), because)
         }
         "new-group" => {
@@ -206,13 +223,15 @@ fn outlined(plan: &Plan, cluster: &ClusterView, step: &Step) -> Outlined {
             (changes, UPDATE, "EKS carries out an update".to_owned())
         }
         "surge" => {
-            let because = "images are pulled and pods become ready, system workloads before the others".to_owned();
+            let because =
+                "images are pulled and pods become ready, system workloads before the others".to_owned();
             (surge(plan, cluster), (30, 600), because)
         }
         "admit" => (Vec::new(), (5, 60), "kube-proxy and the pods of the new nodes serve".to_owned()),
         "gate" => {
             let propagation = settings.propagation.as_secs();
-            let because = format!("targets register and pass their checks, then {propagation} s of propagation");
+            let because =
+                format!("targets register and pass their checks, then {propagation} s of propagation");
             (Vec::new(), (60, 180 + propagation), because)
         }
         "exclude" => {
@@ -220,7 +239,8 @@ fn outlined(plan: &Plan, cluster: &ClusterView, step: &Step) -> Outlined {
         }
         "release" => {
             let propagation = settings.propagation.as_secs();
-            let because = format!("the controllers deregister the nodes, then {propagation} s of propagation");
+            let because =
+                format!("the controllers deregister the nodes, then {propagation} s of propagation");
             (Vec::new(), (propagation, propagation + 300), because)
         }
         "scale-back" => {
@@ -297,7 +317,11 @@ fn freeze(plan: &Plan, cluster: &ClusterView) -> Vec<Change> {
         changes.push(change(format!("NodeGroup {}", group.name), bounds(group.bounds), bounds(frozen)));
         if let Some(name) = &group.auto_scaling_group {
             let object = format!("AutoScalingGroup {name}");
-            changes.push(change(object, "AZRebalance runs".to_owned(), "AZRebalance is suspended".to_owned()));
+            changes.push(change(
+                object,
+                "AZRebalance runs".to_owned(),
+                "AZRebalance is suspended".to_owned(),
+            ));
         }
     }
     for autoscaler in cluster.horizontal_pod_autoscalers.values().filter(|one| !one.keda) {
@@ -364,13 +388,12 @@ fn old_pods<'a>(plan: &'a Plan, cluster: &ClusterView) -> BTreeMap<&'a ObjectNam
         let owned = |pod: &&std::sync::Arc<Pod>| {
             let owner = pod.owner.as_ref();
             let set = owner.and_then(|owner| {
-                let name = ObjectName {
-                    namespace: pod.meta.name.namespace.clone(),
-                    name: owner.name.clone(),
-                };
+                let name =
+                    ObjectName { namespace: pod.meta.name.namespace.clone(), name: owner.name.clone() };
                 cluster.replica_sets.get(&name)
             });
-            let of = set.and_then(|set| set.owner.as_ref()).is_some_and(|owner| owner.uid == deployment.meta.uid);
+            let of =
+                set.and_then(|set| set.owner.as_ref()).is_some_and(|owner| owner.uid == deployment.meta.uid);
             let node = pod.node.as_ref().and_then(|node| cluster.nodes.get(node));
             of && pod.is_active() && node.is_some_and(|node| node.node_group.as_ref() == Some(&plan.from))
         };

@@ -53,6 +53,8 @@ pub struct Driven {
     pub refusals: Vec<String>,
     /// Decisions taken.
     pub decisions: u64,
+    /// Writes that took effect, in the order in which they were sent.
+    pub writes: Vec<Action>,
     /// The last wait, for a run that did not end.
     pub last_wait: Option<Reason>,
 }
@@ -86,6 +88,7 @@ pub fn drive(
         stretches: Vec::new(),
         refusals: Vec::new(),
         decisions: 0,
+        writes: Vec::new(),
         last_wait: None,
     };
     let mut interventions = interventions.iter_mut().peekable();
@@ -167,6 +170,8 @@ fn act(
     let written = written.max().unwrap_or(0);
     let pairs = sent.iter().zip(&answers).map(|((_, action), answer)| (action, answer.as_ref()));
     let after = driver.on_answers(&observer.view, pairs);
+    let done = sent.iter().zip(&answers).filter(|(_, answer)| matches!(answer, Some(Answer::Done(_))));
+    driven.writes.extend(done.map(|((_, action), _)| action.clone()));
     if let Some(write) = after.stop {
         world.submit(MIGRATOR, "stop", request(write));
     }

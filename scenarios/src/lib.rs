@@ -20,12 +20,12 @@ pub use loadgen::{
     recorder::{Counts, Downtime, DropRate, Report as Figures, Summary},
     traffic_file::TrafficFile,
 };
+#[cfg(feature = "live")]
+pub use migrator::{action, findings, journal, live as shell, outline, plan, request::LetGo, view};
 pub use migrator::{
     findings::{Code, Finding, RequestError, Severity},
     request::{Request, Settings, Strategy},
 };
-#[cfg(feature = "live")]
-pub use migrator::{action, findings, journal, live as shell, outline, plan, request::LetGo, view};
 #[cfg(feature = "live")]
 pub use simulator::live;
 pub use simulator::{

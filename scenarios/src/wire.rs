@@ -13,6 +13,7 @@ use std::{
 };
 
 use migrator::{
+    action::Answer,
     live::{
         Clock, connect,
         shell::{Ended, Shell, Told},
@@ -120,14 +121,8 @@ impl Wire {
 ///
 /// # Errors
 /// Where no runtime can be had.
-pub fn drive(
-    world: &mut World,
-    observer: &Observer,
-    plan: &Plan,
-    deadline: Time,
-) -> io::Result<Driven> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+pub fn drive(world: &mut World, observer: &Observer, plan: &Plan, deadline: Time) -> io::Result<Driven> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let cluster = world.imported_aws().cluster.name.clone();
     runtime.block_on(async {
         let wire = Wire::new(world.clone(), observer.id(), observer.resource_version);
@@ -155,12 +150,16 @@ async fn driven(wire: &Arc<Wire>, plan: &Plan, deadline: Time, cluster: &str) ->
         stretches: Vec::new(),
         refusals: Vec::new(),
         decisions: 0,
+        writes: Vec::new(),
         last_wait: None,
     };
     let mut tell = |told: Told<'_>, _| match told {
-        Told::Sent { action, .. } => {
+        Told::Sent { action, answer, .. } => {
             driven.last_wait = None;
             note_action(&mut driven, wire.now(), action.phase);
+            if let Answer::Done(_) = answer {
+                driven.writes.push(action.clone());
+            }
         }
         Told::Waiting(wait) => {
             note_wait(&mut driven, wire.now(), &wait.for_what);

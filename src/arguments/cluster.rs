@@ -80,10 +80,10 @@ impl Connection {
 pub(crate) struct Migration {
     /// Node group to leave
     #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
-    pub(crate) from: String,
+    pub(crate) from: Option<String>,
     /// Node group to move to; it is created, unless --adopt
     #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
-    pub(crate) to: String,
+    pub(crate) to: Option<String>,
     /// How the workloads are moved
     #[arg(long, value_enum, default_value = "single-move", help_heading = "Migration")]
     pub(crate) strategy: StrategyName,
@@ -139,7 +139,7 @@ pub(crate) struct Preflight {
 
 /// Shows what a migration would do, step by step, and changes nothing
 ///
-/// With --out the plan is written into a file, which `nodeferry migrate FILE` carries out as it is, or refuses if the
+/// With -o the plan is written into a file, which `nodeferry migrate FILE` carries out as it is, or refuses if the
 /// cluster has changed in the meantime.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -164,23 +164,20 @@ pub(crate) struct Plan {
 /// Looks for findings and shows the plan first, then asks, unless --yes. Can be interrupted at any time, and goes on with
 /// `nodeferry resume`, here or on another machine.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "\
+#[command(after_help = "\
 Examples:
   nodeferry migrate --from blue --to green
   nodeferry migrate --from blue --to green --max 4 --stop-after gate --yes
   nodeferry migrate move.json --audit audit.jsonl
 
 Exit codes: 0 migrated, 2 usage or input, 4 blocking findings, 5 unreachable, 6 stopped, 7 locked, 8 rolled back,
-9 stopped past the point of no return, 10 held or interrupted",
-    args_conflicts_with_subcommands = true
-)]
+9 stopped past the point of no return, 10 held or interrupted")]
 pub(crate) struct Migrate {
     /// A plan that `nodeferry plan --out` wrote
     #[arg(value_name = "PLAN", conflicts_with_all = ["from", "to"])]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) migration: Option<Migration>,
+    pub(crate) migration: Migration,
     #[command(flatten)]
     pub(crate) connection: Connection,
     #[command(flatten)]

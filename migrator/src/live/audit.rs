@@ -171,9 +171,7 @@ fn changed(cluster: &ClusterView, patch: &Patch, change: &Change) -> (String, Va
             };
             ("replicas".into(), json!(was), json!(replicas))
         }
-        Change::Taints(taints) => {
-            ("taints".into(), json!(node().map(|node| &*node.taints)), json!(taints))
-        }
+        Change::Taints(taints) => ("taints".into(), json!(node().map(|node| &*node.taints)), json!(taints)),
         Change::Unschedulable(value) => {
             ("unschedulable".into(), json!(node().map(|node| node.unschedulable)), json!(value))
         }

@@ -125,7 +125,13 @@ pub fn over(
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("nodeferry", "nodeferry", None, None, "simulated")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "nodeferry",
+            "nodeferry",
+            None,
+            None,
+            "simulated",
+        )))
         .http_client(aws)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SharedTimeSource::new(clock))
@@ -212,9 +218,8 @@ fn names(file: &Kubeconfig, context: Option<&str>) -> Names {
 }
 
 async fn configuration(to: &To, region: Option<String>) -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(to.request_timeout)
         .operation_timeout(to.request_timeout)

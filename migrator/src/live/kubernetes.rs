@@ -96,7 +96,12 @@ pub async fn send(
             };
             api.evict(&pod.name, &asked).await.map(|_| ObjectMeta::default())
         }
-        _ => return Err(Failed { answer: Answer::Refused("it is for AWS".into()), why: "it is for AWS".into() }),
+        _ => {
+            return Err(Failed {
+                answer: Answer::Refused("it is for AWS".into()),
+                why: "it is for AWS".into(),
+            });
+        }
     };
     match sent {
         Ok(metadata) => Ok(metadata.resource_version.and_then(|version| version.parse().ok())),
@@ -125,7 +130,12 @@ pub async fn read(client: &Client, write: &Write) -> Result<Found, Failed> {
             let name = named(names::LEASE);
             (Api::namespaced_with(client.clone(), &name.namespace, &resource), name.name, None)
         }
-        _ => return Err(Failed { answer: Answer::Refused("it is for AWS".into()), why: "it is for AWS".into() }),
+        _ => {
+            return Err(Failed {
+                answer: Answer::Refused("it is for AWS".into()),
+                why: "it is for AWS".into(),
+            });
+        }
     };
     let found = api.get_opt(&name).await.map_err(|error| errors::kubernetes(&error))?;
     let same = |meta: &&ObjectMeta| uid.is_none_or(|uid| meta.uid.as_deref() == Some(&**uid));

@@ -189,11 +189,7 @@ impl<'a> Shell<'a> {
     /// # Errors
     /// Where one of the sides has been silent for longer than its patience. Nothing is half done that running again would
     /// not find.
-    pub async fn drive(
-        &mut self,
-        plan: &Plan,
-        held_before: &[&'static str],
-    ) -> Result<Ended, Unreachable> {
+    pub async fn drive(&mut self, plan: &Plan, held_before: &[&'static str]) -> Result<Ended, Unreachable> {
         let mut driver = Driver::default();
         let mut refusals = 0;
         loop {
@@ -551,10 +547,7 @@ fn answer(sent: &Result<Option<u64>, Failed>) -> Answer {
 }
 
 /// A request's answer, or that there was none in time: then its outcome is unknown.
-async fn within<T>(
-    timeout: Duration,
-    request: impl Future<Output = Result<T, Failed>>,
-) -> Result<T, Failed> {
+async fn within<T>(timeout: Duration, request: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     tokio::time::timeout(timeout, request)
         .await
         .unwrap_or_else(|_| Err(Failed { answer: Answer::Unknown, why: silence(timeout) }))

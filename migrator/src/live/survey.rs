@@ -40,7 +40,8 @@ pub async fn other_kinds(client: &Client) -> Result<BTreeMap<String, u32>, Faile
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
         // Names are enough to count.
         let listed = api.list_metadata(&ListParams::default()).await;
-        let count = listed.map(|list: kube::core::ObjectList<PartialObjectMeta<DynamicObject>>| list.items.len());
+        let count =
+            listed.map(|list: kube::core::ObjectList<PartialObjectMeta<DynamicObject>>| list.items.len());
         let count = count.map_err(|error| errors::kubernetes(&error))?;
         if count > 0 {
             counts.insert(format!("{group}/{kind}"), u32::try_from(count).unwrap_or(u32::MAX));

@@ -253,9 +253,10 @@ impl Watches {
                 let done = listings.leases.take(event, &mut self.leases, |lease| {
                     let mut value = objects::lease(lease, now);
                     // The same version, listed again, was seen when it was seen first.
-                    if let Some(before) = before.as_deref().filter(|before| {
-                        before.meta.resource_version == value.meta.resource_version
-                    }) {
+                    if let Some(before) = before
+                        .as_deref()
+                        .filter(|before| before.meta.resource_version == value.meta.resource_version)
+                    {
                         value.seen_at = before.seen_at;
                     }
                     (value.meta.name.clone(), value)
@@ -282,7 +283,9 @@ impl Watches {
     /// Whether the view shows a write that was acknowledged, at this version or a later one.
     pub fn shows(&self, write: &Write, version: u64) -> bool {
         match write {
-            Write::Lease { .. } => at_least(self.view.lease.as_deref().map(|lease| &lease.meta), None, version),
+            Write::Lease { .. } => {
+                at_least(self.view.lease.as_deref().map(|lease| &lease.meta), None, version)
+            }
             Write::Journal { .. } => {
                 let found = self.view.journal.as_deref();
                 found.is_some() && at_least(found.map(|object| &object.meta), None, version)
@@ -311,9 +314,7 @@ impl Watches {
 
 /// An object that is gone, or another one, shows everything that was written to the one before.
 fn at_least(found: Option<&Meta>, uid: Option<&Arc<str>>, version: u64) -> bool {
-    found.is_none_or(|meta| {
-        uid.is_some_and(|uid| meta.uid != *uid) || meta.resource_version >= version
-    })
+    found.is_none_or(|meta| uid.is_some_and(|uid| meta.uid != *uid) || meta.resource_version >= version)
 }
 
 impl Seen {

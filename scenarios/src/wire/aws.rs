@@ -15,7 +15,10 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use simulator::aws_api::{self, Method};
+use simulator::{
+    aws_api,
+    http::{Method, Request},
+};
 
 use super::{READ_TAKES, Wire};
 
@@ -41,19 +44,16 @@ impl HttpConnector for Client {
 }
 
 async fn answer(wire: &Wire, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
-    let uri: http::Uri =
-        request.uri().parse().map_err(|error| ConnectorError::user(Box::<http::uri::InvalidUri>::new(error)))?;
+    let uri: http::Uri = request
+        .uri()
+        .parse()
+        .map_err(|error| ConnectorError::user(Box::<http::uri::InvalidUri>::new(error)))?;
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    let method = match request.method() {
-        "GET" => Method::Get,
-        "PUT" => Method::Put,
-        "PATCH" => Method::Patch,
-        "DELETE" => Method::Delete,
-        _ => Method::Post,
+    let method = Method::named(request.method()).unwrap_or(Method::Post);
+    let asked = Request {
+        authorization: request.headers().get("authorization").unwrap_or_default().to_owned(),
+        ..Request::new(method, target, request.body().bytes().unwrap_or_default().to_vec())
     };
-    let authorization = request.headers().get("authorization").unwrap_or_default();
-    let body = request.body().bytes().unwrap_or_default().to_vec();
-    let asked = aws_api::Request::new(method, target, authorization, body);
     wire.until(wire.now() + READ_TAKES).await;
     // A change moves the world on by the API's latency; its answer comes when that has passed.
     let (response, answered_at) = wire.with(|world| (aws_api::handle(world, &asked), world.now()));
@@ -61,7 +61,7 @@ async fn answer(wire: &Wire, request: &HttpRequest) -> Result<HttpResponse, Conn
     let code = StatusCode::try_from(response.code).map_err(|error| ConnectorError::user(Box::new(error)))?;
     let mut answer = HttpResponse::new(code, SdkBody::from(response.body));
     let headers = answer.headers_mut();
-    headers.insert("content-type", response.content_type);
+    headers.insert("content-type", response.content_type.into_owned());
     for (name, value) in response.headers {
         headers.insert(name, value);
     }

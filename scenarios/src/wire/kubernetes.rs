@@ -10,10 +10,13 @@ use std::{
 
 use bytes::Bytes;
 use futures::stream;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, RETRY_AFTER, USER_AGENT};
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http_body_util::{Full, StreamBody, combinators::UnsyncBoxBody};
 use kube::client::Body;
-use simulator::api::{self, Method, Reply, Response, Watch};
+use simulator::{
+    api::{self, Reply, Watch},
+    http::{Method, Request, Response},
+};
 use tower_service::Service;
 
 use super::{READ_TAKES, Wire};
@@ -41,20 +44,20 @@ impl Service<http::Request<Body>> for Server {
 async fn answer(wire: Arc<Wire>, request: http::Request<Body>) -> Result<Answer, kube::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect_bytes().await?;
-    let method = match head.method.as_str() {
-        "GET" => Method::Get,
-        "POST" => Method::Post,
-        "PUT" => Method::Put,
-        "PATCH" => Method::Patch,
-        _ => Method::Delete,
+    let Some(method) = Method::named(head.method.as_str()) else {
+        return Ok(whole(Response::text(405, "method not allowed")));
     };
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let text = |name: HeaderName| {
         let value = head.headers.get(name).and_then(|value| value.to_str().ok());
         value.unwrap_or_default().to_owned()
     };
-    let mut asked = api::Request::new(method, target, &text(ACCEPT), &text(CONTENT_TYPE), body.to_vec());
-    asked.user_agent = text(USER_AGENT);
+    let asked = Request {
+        accept: text(ACCEPT),
+        content_type: text(CONTENT_TYPE),
+        user_agent: text(USER_AGENT),
+        ..Request::new(method, target, body.to_vec())
+    };
     let takes = match method {
         Method::Get => READ_TAKES,
         _ => wire.lock().parameters().api_latency.max(1),
@@ -64,7 +67,7 @@ async fn answer(wire: Arc<Wire>, request: http::Request<Body>) -> Result<Answer,
         Reply::Whole(response) => whole(response),
         Reply::Watch(watch) => {
             let body = StreamBody::new(stream::unfold(Some((wire, watch)), next));
-            http::Response::new(BodyExt::boxed_unsync(body))
+            http::Response::new(UnsyncBoxBody::new(body))
         }
     })
 }
@@ -97,15 +100,17 @@ async fn next(state: Option<(Arc<Wire>, Box<Watch>)>) -> Option<(Frame, Option<(
 }
 
 fn whole(response: Response) -> Answer {
-    let mut answer = http::Response::new(BodyExt::boxed_unsync(Full::new(Bytes::from(response.body))));
+    let mut answer = http::Response::new(UnsyncBoxBody::new(Full::new(Bytes::from(response.body))));
     *answer.status_mut() =
         http::StatusCode::from_u16(response.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
     if let Ok(value) = http::HeaderValue::from_str(&response.content_type) {
         headers.insert(CONTENT_TYPE, value);
     }
-    if let Some(seconds) = response.retry_after {
-        headers.insert(RETRY_AFTER, http::HeaderValue::from(seconds));
+    for (name, value) in response.headers {
+        if let Ok(value) = http::HeaderValue::from_str(&value) {
+            headers.append(name, value);
+        }
     }
     answer
 }

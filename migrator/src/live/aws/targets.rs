@@ -103,7 +103,12 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    fn view(&self, known: &Known, idle_timeout: Duration, targets: &[TargetHealthDescription]) -> TargetGroup {
+    fn view(
+        &self,
+        known: &Known,
+        idle_timeout: Duration,
+        targets: &[TargetHealthDescription],
+    ) -> TargetGroup {
         let ip_targets = self.group.target_type() == Some(&TargetTypeEnum::Ip);
         let on = |key: &str| self.attributes.get(key).is_some_and(|value| value == "true");
         let seconds = |key: &str, default: u64| {
@@ -111,7 +116,8 @@ impl Facts<'_> {
             Duration::from_secs(said.unwrap_or(default))
         };
         let load_balancer_controller = is_of_controller(self.service);
-        let of_balancer = self.of_balancer.get("load_balancing.cross_zone.enabled").is_some_and(|v| v == "true");
+        let of_balancer =
+            self.of_balancer.get("load_balancing.cross_zone.enabled").is_some_and(|v| v == "true");
         let cross_zone = match self.attributes.get("load_balancing.cross_zone.enabled").map(String::as_str) {
             Some("true") => true,
             Some("false") => false,
@@ -128,7 +134,10 @@ impl Facts<'_> {
             deregistration_delay: seconds("deregistration_delay.timeout_seconds", 300),
             deregistration_cuts: on("deregistration_delay.connection_termination.enabled"),
             unhealthy_cuts: on("target_health_state.unhealthy.connection_termination.enabled"),
-            unhealthy_draining_interval: seconds("target_health_state.unhealthy.draining_interval_seconds", 0),
+            unhealthy_draining_interval: seconds(
+                "target_health_state.unhealthy.draining_interval_seconds",
+                0,
+            ),
             target_node_labels: annotation(self.service, "target-node-labels").map(Arc::from),
             drifted: !load_balancer_controller
                 && of_balancer != annotated_cross_zone(self.service)
@@ -255,11 +264,7 @@ async fn note_idle_timeout(aws: &Aws, listener: &Listener, kept: &mut Attributes
     Ok(())
 }
 
-fn keep<'a>(
-    known: &mut Known,
-    arn: &str,
-    pairs: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Attributes {
+fn keep<'a>(known: &mut Known, arn: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Attributes {
     let attributes: Attributes = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     known.attributes.insert(arn.to_owned(), attributes.clone());
     attributes

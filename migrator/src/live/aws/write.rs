@@ -19,9 +19,8 @@ use crate::{
 };
 
 pub(super) async fn send(aws: &Aws, write: &Write, plan: &Plan) -> Result<(), Failed> {
-    let update = |group: &str| {
-        aws.eks.update_nodegroup_config().cluster_name(&aws.cluster).nodegroup_name(group)
-    };
+    let update =
+        |group: &str| aws.eks.update_nodegroup_config().cluster_name(&aws.cluster).nodegroup_name(group);
     match write {
         Write::CreateLaunchTemplate(template) => create_template(aws, template, plan).await,
         Write::DeleteLaunchTemplate { name } => {
@@ -153,9 +152,5 @@ fn scaling(bounds: Bounds) -> NodegroupScalingConfig {
 }
 
 fn taint(from: &EksTaint) -> Taint {
-    Taint::builder()
-        .key(&*from.key)
-        .value(&*from.value)
-        .effect(TaintEffect::from(&*from.effect))
-        .build()
+    Taint::builder().key(&*from.key).value(&*from.value).effect(TaintEffect::from(&*from.effect)).build()
 }

@@ -4,13 +4,18 @@ use super::*;
 
 fn check(version: Option<u64>, changes: Vec<Change>, expected: Value) {
     let object = ObjectName { namespace: "clinic".into(), name: "portal".into() };
-    let patch = Patch { kind: Kind::Deployment, object, uid: "u-1".into(), resource_version: version, changes };
+    let patch =
+        Patch { kind: Kind::Deployment, object, uid: "u-1".into(), resource_version: version, changes };
     assert_eq!(body(&patch), expected);
 }
 
 #[test]
 fn a_patch_carries_the_version_that_was_seen_or_else_the_uid() {
-    check(Some(7), vec![Change::Replicas(4)], json!({"metadata": {"resourceVersion": "7"}, "spec": {"replicas": 4}}));
+    check(
+        Some(7),
+        vec![Change::Replicas(4)],
+        json!({"metadata": {"resourceVersion": "7"}, "spec": {"replicas": 4}}),
+    );
     check(None, vec![Change::Replicas(0)], json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 0}}));
 }
 
