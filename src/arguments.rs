@@ -18,6 +18,33 @@ const NODES_MAX: u64 = 10_000;
 /// Most clients that can be asked for. A client takes about 2 KB: this many stay below 4 GiB.
 const CONNECTIONS_MAX: u64 = 2_000_000;
 
+/// What EKS makes a node group's image from. Not `CUSTOM`: that is an image which a launch template names, and ours names
+/// none. Source: EKS API, `CreateNodegroup`, `amiType`.
+const AMI_TYPES: [&str; 22] = [
+    "AL2023_x86_64_STANDARD",
+    "AL2023_ARM_64_STANDARD",
+    "AL2023_x86_64_NEURON",
+    "AL2023_x86_64_NVIDIA",
+    "AL2023_ARM_64_NVIDIA",
+    "AL2_x86_64",
+    "AL2_x86_64_GPU",
+    "AL2_ARM_64",
+    "BOTTLEROCKET_x86_64",
+    "BOTTLEROCKET_ARM_64",
+    "BOTTLEROCKET_x86_64_FIPS",
+    "BOTTLEROCKET_ARM_64_FIPS",
+    "BOTTLEROCKET_x86_64_NVIDIA",
+    "BOTTLEROCKET_ARM_64_NVIDIA",
+    "BOTTLEROCKET_x86_64_NVIDIA_FIPS",
+    "BOTTLEROCKET_ARM_64_NVIDIA_FIPS",
+    "WINDOWS_CORE_2019_x86_64",
+    "WINDOWS_FULL_2019_x86_64",
+    "WINDOWS_CORE_2022_x86_64",
+    "WINDOWS_FULL_2022_x86_64",
+    "WINDOWS_CORE_2025_x86_64",
+    "WINDOWS_FULL_2025_x86_64",
+];
+
 /// Moves every workload of an EKS node group to a new one without dropping a connection, and proves it on a simulated
 /// EKS in virtual time.
 #[derive(Debug, Parser)]
@@ -160,7 +187,8 @@ pub(crate) struct NewGroup {
     #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
     pub(crate) desired: Option<u32>,
     /// AMI type of the new group [default: that of the old]
-    #[arg(long, value_name = "TYPE", value_parser = word, help_heading = "New group")]
+    #[arg(long, value_name = "TYPE", value_parser = AMI_TYPES, hide_possible_values = true,
+          help_heading = "New group")]
     pub(crate) ami_type: Option<String>,
     /// Subnets of the new group [default: those of the old]
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = word, help_heading = "New group")]

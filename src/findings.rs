@@ -30,7 +30,7 @@ pub(crate) fn text(findings: &[Finding], accept: &BTreeSet<String>) -> String {
 pub(crate) fn misfit(error: &RequestError) -> Error {
     let flag = match error {
         RequestError::SameGroup { .. } => "--from and --to",
-        RequestError::UnknownFrom { .. } => "--from",
+        RequestError::UnknownFrom { .. } | RequestError::BeingDeleted { .. } => "--from",
         RequestError::ToExists { .. } => return anyhow!("--to: {error} (--adopt uses it as it is)"),
         RequestError::ToMissing { .. } => "--adopt",
         RequestError::BoundsCrossed { .. } => "--min and --max",

@@ -117,7 +117,7 @@ fn check_complaint(arguments: &[&str], expected: &[&str]) {
 
 #[test]
 fn slips_of_the_command_line_are_told_with_the_flag_that_mends_them() {
-    let cases: [(&[&str], &[&str]); 25] = [
+    let cases: [(&[&str], &[&str]); 26] = [
         (&["simulate", "--from", "red"], &["--from", "no node group red", "there are: blue"]),
         (&["simulate", "--from", "no such group"], &["--from", "letters, digits"]),
         (&["simulate", "--to", "blue"], &["--from and --to", "blue"]),
@@ -133,6 +133,10 @@ fn slips_of_the_command_line_are_told_with_the_flag_that_mends_them() {
         (&["simulate", "--desired", "99999999999999999999"], &["--desired", "from 0 to 10000"]),
         (&["simulate", "--min", "0", "--max", "1", "--desired", "0"], &["no node"]),
         (&["simulate", "--accept", "NF999"], &["--accept", "NF999"]),
+        (
+            &["simulate", "--ami-type", "BANANA"],
+            &["--ami-type", "AL2023_x86_64_STANDARD", "BOTTLEROCKET_ARM_64"],
+        ),
         (&["simulate", "--subnets", "subnet-1"], &["--subnets", "subnet-1"]),
         (&["simulate", "--set", "nlb.dereg_delai=1s"], &["--set", "did you mean `nlb.dereg_delay`"]),
         (&["simulate", "--set", "nlb.dereg_delay"], &["--set", "NAME=VALUE"]),
@@ -147,6 +151,39 @@ fn slips_of_the_command_line_are_told_with_the_flag_that_mends_them() {
     for (arguments, expected) in cases {
         check_complaint(arguments, expected);
     }
+}
+
+#[test]
+fn a_complaint_is_told_once() {
+    let ran = simulate(&["--set", "nlb.dereg_delay=1x"]);
+    assert_eq!(ran.err.matches("is not a span").count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn a_group_that_is_being_deleted_cannot_be_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clinic-aws.json");
+    let mut aws: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    aws["nodegroup"]["status"] = "DELETING".into();
+    let path = write(folder.path(), "aws.json", aws.to_string().as_bytes());
+    let cluster =
+        ["simulate", "--cluster", "examples/clinic.yaml", "--from", "blue", "--to", "green", "--aws"];
+    check_complaint(
+        &[&cluster[..], &[&path]].concat(),
+        &["--from: node group blue is being deleted already"],
+    );
+}
+
+#[test]
+fn a_controller_that_nobody_knows_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let clinic =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clinic.yaml")).unwrap();
+    let path =
+        write(folder.path(), "rollouts.yaml", clinic.replace("kind: ReplicaSet", "kind: Rollout").as_bytes());
+    let ran = simulate(&["--cluster", &path, "--from", "blue", "--to", "green"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.err);
+    assert!(ran.out.contains("Controller clinic/profile-north-"), "{}", ran.out);
 }
 
 #[test]
@@ -219,15 +256,21 @@ fn malformed_files_are_told_with_file_and_place() {
             b"- service: a/b\n  clients: 0\n  lifetime: { shortest: 9s, longest: 1h }\n",
             &["traffic.yaml: entry 1"],
         ),
-        (b"- service: a/b\n  clients: 3\n  lifetime: { shortest: 9s, longest: 1h }\n", &["--traffic", "a/b"]),
+        (
+            b"- service: a/b\n  clients: 3\n  lifetime: { shortest: 9s, longest: 1h }\n",
+            &["--traffic: there is no Service a/b; there are: clinic/"],
+        ),
         (b"\xff\xfe", &["traffic.yaml:1", "UTF-8"]),
     ];
     for (bytes, expected) in cases {
         let path = write(folder.path(), "traffic.yaml", bytes);
         check_complaint(&["simulate", "--traffic", &path], expected);
     }
-    let path = write(folder.path(), "replicaset_scale_down.jsonl", b"{}\n");
-    check_complaint(&["conformance", &path], &[&path, "line 1"]);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/golden/pdb_status.jsonl");
+    let golden = fs::read(golden).unwrap();
+    let first = golden.split_inclusive(|&byte| byte == b'\n').next().unwrap();
+    let path = write(folder.path(), "pdb_status.jsonl", &[first, b"{\"pod\": \n"].concat());
+    check_complaint(&["conformance", &path], &[&format!("{path}:2: column 8: EOF"), "one case"]);
     check_complaint(&["conformance", "Cargo.toml"], &["Cargo.toml", "family"]);
 }
 

@@ -78,7 +78,7 @@ fn a_cluster_is_served_on_loopback_until_it_is_told_to_stop() {
     assert!(clusters.starts_with("HTTP/1.1 200 OK\r\n") && clusters.contains("\"clinic\""), "{clusters}");
     let unsigned = ask(aws, "GET /clusters HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert!(
-        unsigned.starts_with("HTTP/1.1 403 ") && unsigned.contains("Missing Authentication"),
+        unsigned.starts_with("HTTP/1.1 403 ") && unsigned.contains("MissingAuthenticationToken"),
         "{unsigned}"
     );
 

@@ -7,10 +7,13 @@
 use std::time::Instant;
 
 use loadgen::chance::Seed;
-use migrator::request::{Request, Settings, Strategy};
 use scenarios::scenario::{Scenario, outcome_words, run};
 use serde_json::{Value, json};
 use simulator::{import, parameters::Parameters, world::World};
+
+#[path = "support/migration.rs"]
+mod support;
+use support::{peak_memory, request};
 
 const NODES: usize = 1_000;
 const CONNECTIONS_PER_NODE: usize = 1_000;
@@ -33,26 +36,7 @@ fn main() {
         World::new(&cluster, &aws, Parameters::default(), Seed(1)).expect("its selectors can be read");
     drop(cluster);
     let built = begun.elapsed();
-    let request = Request {
-        from: "blue".into(),
-        to: "green".into(),
-        strategy: Strategy::SingleMove,
-        adopt: false,
-        keep_group: false,
-        instance_types: Vec::new(),
-        min: None,
-        max: None,
-        desired: None,
-        ami_type: None,
-        subnets: Vec::new(),
-        // The account's usual quotas (450 nodes a group and the like) were raised for a cluster of this size.
-        accept: Default::default(),
-        closes_at_sigterm: Default::default(),
-        contracts: Default::default(),
-        longest_silence: Default::default(),
-        settings: Settings::default(),
-    };
-    let scenario = Scenario { request, connections, traffic: None, seed: Seed(1) };
+    let scenario = Scenario { request: request(), connections, traffic: None, seed: Seed(1) };
     let begun = Instant::now();
     let run = run(&world, &scenario).expect("the request fits the cluster");
     println!(
@@ -63,7 +47,7 @@ fn main() {
         outcome_words(run.driven.as_ref().and_then(|driven| driven.outcome.as_ref())),
         run.world.events(),
         run.virtual_ms / 1_000,
-        peak_memory(),
+        peak_memory().map_or_else(|| "unknown".to_owned(), |most| format!("{most} kB")),
     );
     for promise in run.promises.iter().filter(|promise| !promise.held) {
         println!("broken: {}: {}", promise.name, promise.detail);
@@ -71,12 +55,6 @@ fn main() {
     for finding in run.findings.iter().take(10) {
         println!("{} {:?} {}: {}", finding.code.id(), finding.severity, finding.object, finding.reason);
     }
-}
-
-fn peak_memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM: unknown");
-    line.trim_start_matches("VmHWM:").trim().to_owned()
 }
 
 fn objects(nodes: usize) -> Vec<Value> {

@@ -5,32 +5,14 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use loadgen::chance::Seed;
-use migrator::request::{Request, Settings, Strategy};
 use scenarios::scenario::{Scenario, Verdict, run};
 use simulator::{import, parameters::Parameters, world::World};
 
-const EXPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/clusters/online-boutique.yaml");
+#[path = "support/migration.rs"]
+mod support;
+use support::{peak_memory, request};
 
-fn request() -> Request {
-    Request {
-        from: "blue".into(),
-        to: "green".into(),
-        strategy: Strategy::SingleMove,
-        adopt: false,
-        keep_group: false,
-        instance_types: Vec::new(),
-        min: None,
-        max: None,
-        desired: None,
-        ami_type: None,
-        subnets: Vec::new(),
-        accept: Default::default(),
-        closes_at_sigterm: Default::default(),
-        contracts: Default::default(),
-        longest_silence: Default::default(),
-        settings: Settings::default(),
-    }
-}
+const EXPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/clusters/online-boutique.yaml");
 
 #[expect(clippy::print_stdout, reason = "a benchmark reports")]
 fn online_boutique(criterion: &mut Criterion) {
@@ -57,12 +39,6 @@ fn online_boutique(criterion: &mut Criterion) {
     if let (Some(before), Some(most)) = (before, peak_memory()) {
         println!("memory of a migration: {} kB", most - before);
     }
-}
-
-/// The most memory that the process has held so far, in kB, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
 }
 
 criterion_group!(benches, online_boutique);

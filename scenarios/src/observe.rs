@@ -326,7 +326,10 @@ impl Observer {
                 }
                 objects::PodOwner::Job(id) => owner(view::OwnerKind::Job, &world.jobs().last(id).meta),
                 objects::PodOwner::Node => bare(view::OwnerKind::Node),
-                objects::PodOwner::Unknown => bare(view::OwnerKind::Other),
+                objects::PodOwner::Unknown => {
+                    let (_, name) = pod.meta.controller().unwrap_or_default();
+                    Some(view::Owner { kind: view::OwnerKind::Other, name: name.into(), uid: "".into() })
+                }
                 objects::PodOwner::Nobody => None,
             },
             node: pod.node.map(|node| world.nodes().last(node).meta.name.clone()),

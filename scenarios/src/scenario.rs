@@ -11,7 +11,7 @@ use loadgen::{
     profile::{AtSigterm, Profile, Spread},
     recorder::{Contract, Recorder},
     session::Schedule,
-    traffic_file::TrafficFile,
+    traffic_file::{Entry, TrafficFile},
 };
 use migrator::{
     action::Outcome as MigrationOutcome,
@@ -125,7 +125,7 @@ pub enum ScenarioError {
     #[error("{0}")]
     Request(#[from] findings::RequestError),
     /// The traffic file names a Service that is not there.
-    #[error("traffic: there is no Service {0}; known are {1}")]
+    #[error("there is no Service {0}; there are: {1}")]
     NoService(String, String),
     /// The wire gear has no runtime.
     #[error("the operating system refuses what the wire gear's runtime needs")]
@@ -197,13 +197,15 @@ fn run_in(
 ) -> Result<Run, ScenarioError> {
     let mut world = base.reseeded(scenario.seed);
     let mut observer = Observer::new(&mut world);
+    // Before the request's own errors: those would name an option that nobody gave.
+    let described = described(&world, scenario.traffic.as_ref())?;
     let mut request = scenario.request.clone();
     complete(&mut request, scenario.traffic.as_ref());
     if let Some(error) = findings::request_errors(&request, &observer.view).into_iter().next() {
         return Err(error.into());
     }
     let first = Plan::new("simulated", &drive::holder(), &request, &observer.view, world.wall(0));
-    let offered = traffic(&world, &first, &observer.view, scenario)?;
+    let offered = traffic(&world, &first, &observer.view, scenario, &described);
     for offered in &offered {
         world.offer(offered.clone());
     }
@@ -344,24 +346,41 @@ fn allocatable(world: &World, request: &Request) -> Option<migrator::view::Resou
     })
 }
 
+/// Most Services that an error lists.
+const SERVICES_TOLD: usize = 20;
+
+/// The Services that the traffic file names.
+fn described<'t>(
+    world: &World,
+    traffic: Option<&'t TrafficFile>,
+) -> Result<Vec<(ServiceId, &'t Entry)>, ScenarioError> {
+    let find = |entry: &'t Entry| {
+        let service = entry
+            .namespace_and_name()
+            .and_then(|(namespace, name)| world.services().find(namespace, name))
+            .ok_or_else(|| {
+                let all = world.services().by_name();
+                let mut known: Vec<String> = all.map(|(name, _)| format!("{}/{}", name.0, name.1)).collect();
+                let more = known.len().saturating_sub(SERVICES_TOLD);
+                known.truncate(SERVICES_TOLD);
+                let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+                ScenarioError::NoService(entry.service.clone(), known.join(", ") + &rest)
+            })?;
+        Ok((service, entry))
+    };
+    traffic.iter().flat_map(|traffic| &traffic.entries).map(find).collect()
+}
+
 /// What clients do: as the traffic file says, and for the other Services their equal share.
 fn traffic(
     world: &World,
     plan: &Plan,
     view: &ClusterView,
     scenario: &Scenario,
-) -> Result<Vec<Offered>, ScenarioError> {
+    described: &[(ServiceId, &Entry)],
+) -> Vec<Offered> {
     let mut offered = Vec::new();
-    let described: Vec<_> = scenario.traffic.iter().flat_map(|traffic| &traffic.entries).collect();
-    for entry in &described {
-        let service = entry
-            .namespace_and_name()
-            .and_then(|(namespace, name)| world.services().find(namespace, name))
-            .ok_or_else(|| {
-                let known: Vec<String> =
-                    world.services().by_name().map(|(name, _)| format!("{}/{}", name.0, name.1)).collect();
-                ScenarioError::NoService(entry.service.clone(), known.join(", "))
-            })?;
+    for &(service, entry) in described {
         let profile = entry.profile();
         offered.push(offer(
             service,
@@ -411,7 +430,7 @@ fn traffic(
         };
         offered.push(offer(service, &profile, AtSigterm::default(), contract, scenario.seed));
     }
-    Ok(offered)
+    offered
 }
 
 fn offer(

@@ -2,7 +2,7 @@
 //! in, one answer out.
 //!
 //! Decides which service is meant (by the scope of the signature), what a request means and what it is answered. Any
-//! credential is accepted. What is described is [`World::aws`]; what is changed goes through [`World::submit`], so that
+//! credential is accepted. What is described is [`World::aws`], kept until something changes; what is changed goes through [`World::submit`], so that
 //! it has the effects and the cause that a migration's own requests have. There is no socket and no clock here: an
 //! answer to a change is there after the API's latency, by which time the world has moved on that far.
 
@@ -49,6 +49,7 @@ pub fn handle(world: &mut World, request: &Request) -> Response {
         return Failure::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
             .into_response(Service::Eks, "");
     };
+    world.serve();
     let id = request_id(world, request);
     let answered = if request.body.len() > BODY_BYTES_MAX {
         Err(Failure::new(413, "RequestEntityTooLarge", "the body is larger than 1 MiB"))

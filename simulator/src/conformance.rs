@@ -42,15 +42,14 @@ pub enum Error {
         path: PathBuf,
     },
     /// A line is no case of the family.
-    #[error("read {} line {line}", path.display())]
+    #[error("{}:{line}: {fault}: give one case of the family a line, as JSON", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
         /// What is wrong with it.
-        #[source]
-        source: CaseError,
+        fault: CaseError,
     },
 }
 
@@ -58,8 +57,8 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// It is no JSON, or lacks a field, or one is of the wrong type.
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
+    #[error("{}", told(.0))]
+    Json(serde_json::Error),
     /// A field is of the right type, but means nothing.
     #[error("`{field}` cannot be `{value}`")]
     Meaningless {
@@ -68,6 +67,19 @@ pub enum CaseError {
         /// Its value, or what is wrong with it.
         value: String,
     },
+}
+
+impl From<serde_json::Error> for CaseError {
+    fn from(error: serde_json::Error) -> CaseError {
+        CaseError::Json(error)
+    }
+}
+
+/// What a JSON error says. Its line is that within the case, always the first; the column is worth telling.
+fn told(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
+    if error.column() == 0 { what.to_owned() } else { format!("column {}: {what}", error.column()) }
 }
 
 /// A case that the model decides otherwise.
@@ -157,7 +169,7 @@ pub fn run_file(path: &Path) -> Result<Report, Error> {
     }
     let mut report = Report { family, path: path.to_owned(), passed: 0, total: 0, mismatches: Vec::new() };
     for (line, text) in (1..).zip(text.split(|&byte| byte == b'\n')) {
-        let answer = run(text).map_err(|source| Error::Malformed { path: path.to_owned(), line, source })?;
+        let answer = run(text).map_err(|fault| Error::Malformed { path: path.to_owned(), line, fault })?;
         report.total += 1;
         if answer.agrees {
             report.passed += 1;

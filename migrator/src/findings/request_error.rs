@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     findings::Code,
     request::Request,
-    view::{ClusterView, ObjectName},
+    view::{ClusterView, NodeGroupStatus, ObjectName},
 };
 
 /// What is wrong with a request.
@@ -16,6 +16,10 @@ pub enum RequestError {
     SameGroup { group: Arc<str> },
     #[error("there is no node group {group} to leave; there are: {known}")]
     UnknownFrom { group: Arc<str>, known: String },
+    #[error(
+        "node group {group} is being deleted already: EKS drains it and takes its instances away; leave a group that stays"
+    )]
+    BeingDeleted { group: Arc<str> },
     #[error("node group {group} exists already; adopt it or choose another name")]
     ToExists { group: Arc<str> },
     #[error("there is no node group {group} to adopt; there are: {known}")]
@@ -50,7 +54,11 @@ pub fn request_errors(request: &Request, cluster: &ClusterView) -> Vec<RequestEr
         (false, true) => errors.push(RequestError::ToMissing { group: request.to.clone(), known: known() }),
         _ => {}
     }
-    if let Some(old) = groups.get(&request.from).filter(|_| !request.adopt) {
+    let old = groups.get(&request.from);
+    if old.is_some_and(|old| old.status == NodeGroupStatus::Deleting) {
+        // Its bounds are gone already, and say nothing about the new group's.
+        errors.push(RequestError::BeingDeleted { group: request.from.clone() });
+    } else if let Some(old) = old.filter(|_| !request.adopt) {
         let (min, max) = (request.min.unwrap_or(old.bounds.min), request.max.unwrap_or(old.bounds.max));
         if min > max {
             errors.push(RequestError::BoundsCrossed { min, max });

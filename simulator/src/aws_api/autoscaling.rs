@@ -28,11 +28,11 @@ const PROCESSES: [&str; 9] = [
 
 pub(super) fn answer(world: &mut World, action: &str, form: &Form) -> Result<Value, Failure> {
     match action {
-        "DescribeAutoScalingGroups" => groups(&world.aws(), form),
+        "DescribeAutoScalingGroups" => groups(&world.aws_shown(), form),
         "SuspendProcesses" => processes(world, form, Change::SuspendProcesses),
         "ResumeProcesses" => processes(world, form, Change::ResumeProcesses),
         "DescribeScalingActivities" => activities(world, form),
-        "DescribeLifecycleHooks" => hooks(&world.aws(), form),
+        "DescribeLifecycleHooks" => hooks(&world.aws_shown(), form),
         _ => Err(unknown(action)),
     }
 }
@@ -88,7 +88,7 @@ fn processes(
     form: &Form,
     request: fn(Arc<str>, Vec<Arc<str>>) -> Change,
 ) -> Result<Value, Failure> {
-    let name = named(form, &world.aws())?;
+    let name = named(form, &world.aws_shown())?;
     let mut asked = form.list("ScalingProcesses");
     if asked.is_empty() {
         asked = PROCESSES.to_vec();
@@ -101,8 +101,8 @@ fn processes(
 }
 
 /// Launches and terminations of a group, the newest first.
-fn activities(world: &World, form: &Form) -> Result<Value, Failure> {
-    let asked = form.text("AutoScalingGroupName").map(|_| named(form, &world.aws())).transpose()?;
+fn activities(world: &mut World, form: &Form) -> Result<Value, Failure> {
+    let asked = form.text("AutoScalingGroupName").map(|_| named(form, &world.aws_shown())).transpose()?;
     let activity = |(index, entry): (usize, &Entry)| {
         let Subject::Instance(id) = entry.subject else { return None };
         let told = match entry.what {

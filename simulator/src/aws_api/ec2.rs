@@ -9,10 +9,30 @@ use crate::{
     export::aws::compute,
     import::aws::{AwsState, LaunchTemplateVersion},
     world::{
-        World,
+        Time, World,
         requests::{LaunchTemplate, Request as Change},
     },
 };
+
+const ACTIONS: [&str; 7] = [
+    "DescribeInstances",
+    "DescribeSubnets",
+    "DescribeAvailabilityZones",
+    "CreateLaunchTemplate",
+    "DescribeLaunchTemplates",
+    "DescribeLaunchTemplateVersions",
+    "DeleteLaunchTemplate",
+];
+
+/// How long an instance is shown that is no more, in milliseconds of the world. Source: EC2 documentation, "Terminate
+/// Amazon EC2 instances": "remains visible in the console for a short while", about an hour.
+const TERMINATED_SHOWN: Time = 3_600_000;
+
+/// Launch templates of an account and region. Source: EC2 documentation, "Launch template limitations".
+const TEMPLATES_MAX: usize = 5_000;
+
+/// What a launch template may say, in bytes as it is sent. User data alone may have 16 KiB, encoded 22 KiB.
+const TEMPLATE_BYTES_MAX: usize = 64 << 10;
 
 /// Records of a page. Source: EC2 API, `MaxResults`.
 const PAGE: (usize, usize) = (5, 1_000);
@@ -21,10 +41,15 @@ const PAGE: (usize, usize) = (5, 1_000);
 const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 3..=128;
 
 pub(super) fn answer(world: &mut World, action: &str, form: &Form) -> Result<Value, Failure> {
+    if form.text("DryRun") == Some("true") && ACTIONS.contains(&action) {
+        // Asked before anything else is looked at: whether one may, not whether it would work. Everybody may.
+        let message = "Request would have succeeded, but DryRun flag is set.";
+        return Err(Failure::new(412, "DryRunOperation", message));
+    }
     match action {
-        "DescribeInstances" => instances(&world.aws(), form),
-        "DescribeSubnets" => subnets(&world.aws(), form),
-        "DescribeAvailabilityZones" => Ok(zones(&world.aws())),
+        "DescribeInstances" => instances(world, form),
+        "DescribeSubnets" => subnets(&world.aws_shown(), form),
+        "DescribeAvailabilityZones" => Ok(zones(&world.aws_shown())),
         "CreateLaunchTemplate" => create_template(world, form),
         "DescribeLaunchTemplates" => templates(world, form),
         "DescribeLaunchTemplateVersions" => versions(world, form),
@@ -33,25 +58,31 @@ pub(super) fn answer(world: &mut World, action: &str, form: &Form) -> Result<Val
     }
 }
 
-fn instances(state: &AwsState, form: &Form) -> Result<Value, Failure> {
+fn instances(world: &mut World, form: &Form) -> Result<Value, Failure> {
+    let state = world.aws_shown();
+    let gone = world.terminated_instances(world.now().saturating_sub(TERMINATED_SHOWN));
     let ids = form.list("InstanceId");
-    if let Some(id) = ids.iter().find(|id| !state.instances.iter().any(|one| one.id == **id)) {
+    let all = || state.instances.iter().chain(gone.iter().map(|(instance, _)| instance));
+    if let Some(id) = ids.iter().find(|id| !all().any(|one| one.id == **id)) {
         let message = format!("The instance ID '{id}' does not exist");
         return Err(Failure::new(400, "InvalidInstanceID.NotFound", message));
     }
+    // Instances of no group that the world runs may still be in an Auto Scaling group of the file.
+    let members: BTreeMap<&str, &str> = state
+        .auto_scaling_groups
+        .iter()
+        .flat_map(|group| group.instances.iter().map(|one| (one.id.as_str(), group.name.as_str())))
+        .chain(gone.iter().filter_map(|(one, group)| Some((one.id.as_str(), group.as_deref()?))))
+        .collect();
     let mut records = Vec::new();
-    for instance in state.instances.iter().filter(|one| ids.is_empty() || ids.contains(&one.id.as_str())) {
-        let in_group = |group: &&crate::import::aws::AutoScalingGroup| {
-            group.instances.iter().any(|one| one.id == instance.id)
-        };
-        let scaling = state.auto_scaling_groups.iter().find(in_group);
-        let group = scaling.and_then(|one| state.node_groups.iter().find(|g| g.asg_name == one.name));
+    for instance in all().filter(|one| ids.is_empty() || ids.contains(&one.id.as_str())) {
+        let scaling = members.get(instance.id.as_str()).copied();
         let mut tags = BTreeMap::new();
         if let Some(scaling) = scaling {
-            tags.insert("aws:autoscaling:groupName".to_owned(), scaling.name.clone());
+            tags.insert("aws:autoscaling:groupName".to_owned(), scaling.to_owned());
         }
-        if let Some(group) = group {
-            tags.insert("eks:nodegroup-name".to_owned(), group.name.clone());
+        if let Some(group) = world.groups().iter().find(|group| scaling == Some(&*group.auto_scaling_group)) {
+            tags.insert("eks:nodegroup-name".to_owned(), group.name.to_string());
             tags.insert("eks:cluster-name".to_owned(), state.cluster.name.clone());
         }
         if !filters_match(form, |name| match name {
@@ -142,6 +173,15 @@ fn create_template(world: &mut World, form: &Form) -> Result<Value, Failure> {
         let message = "the name of a launch template has 3 to 128 characters";
         return Err(Failure::new(400, "InvalidLaunchTemplateName.MalformedException", message));
     }
+    if world.launch_templates().len() >= TEMPLATES_MAX {
+        let message = format!("You have reached the maximum number of launch templates ({TEMPLATES_MAX}).");
+        return Err(Failure::new(400, "LaunchTemplateLimitExceeded", message));
+    }
+    let bytes = form.below("LaunchTemplateData").map(|(key, value)| key.len() + value.len()).sum::<usize>();
+    if bytes > TEMPLATE_BYTES_MAX {
+        let message = "the data of a launch template is larger than 64 KiB";
+        return Err(Failure::new(400, "InvalidParameterValue", message));
+    }
     let mut data = BTreeMap::new();
     for (key, value) in form.below("LaunchTemplateData") {
         let volume = key.strip_prefix("BlockDeviceMapping.1.Ebs.");
@@ -164,12 +204,12 @@ fn create_template(world: &mut World, form: &Form) -> Result<Value, Failure> {
     let client_token = form.text("ClientToken").unwrap_or(&own).into();
     let template = LaunchTemplate { name: name.into(), client_token, data, tags };
     change(world, Change::CreateLaunchTemplate(template))?;
-    let version = find(&world.aws(), form)?;
+    let version = find(&world.aws_shown(), form)?;
     Ok(json!({ "LaunchTemplate": template_record(world, &version) }))
 }
 
-fn templates(world: &World, form: &Form) -> Result<Value, Failure> {
-    let state = world.aws();
+fn templates(world: &mut World, form: &Form) -> Result<Value, Failure> {
+    let state = world.aws_shown();
     let (names, ids) = (form.list("LaunchTemplateName"), form.list("LaunchTemplateId"));
     if let Some(name) = names.iter().find(|name| !state.launch_templates.iter().any(|one| one.name == **name))
     {
@@ -201,8 +241,8 @@ fn templates(world: &World, form: &Form) -> Result<Value, Failure> {
     listed("LaunchTemplates", records, form)
 }
 
-fn versions(world: &World, form: &Form) -> Result<Value, Failure> {
-    let state = world.aws();
+fn versions(world: &mut World, form: &Form) -> Result<Value, Failure> {
+    let state = world.aws_shown();
     let found = find(&state, form)?;
     let of_template: Vec<_> = state.launch_templates.iter().filter(|one| one.id == found.id).collect();
     let latest = of_template.iter().map(|one| one.version).max();
@@ -228,7 +268,7 @@ fn versions(world: &World, form: &Form) -> Result<Value, Failure> {
 }
 
 fn delete_template(world: &mut World, form: &Form) -> Result<Value, Failure> {
-    let version = find(&world.aws(), form)?;
+    let version = find(&world.aws_shown(), form)?;
     let record = template_record(world, &version);
     change(world, Change::DeleteLaunchTemplate(Arc::from(version.name)))?;
     Ok(json!({ "LaunchTemplate": record }))

@@ -18,8 +18,8 @@ pub(super) fn answer(world: &mut World, request: &Request, id: &str) -> Result<R
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     let value = match (request.method, path.as_slice()) {
         (Method::Get, ["clusters"]) => json!({ "clusters": [world.imported_aws().cluster.name] }),
-        (Method::Get, ["clusters", name]) => describe_cluster(&world.aws(), name)?,
-        (Method::Get, ["clusters", name, "node-groups"]) => list(&world.aws(), name, request)?,
+        (Method::Get, ["clusters", name]) => describe_cluster(&world.aws_shown(), name)?,
+        (Method::Get, ["clusters", name, "node-groups"]) => list(&world.aws_shown(), name, request)?,
         (Method::Post, ["clusters", name, "node-groups"]) => create::create(world, name, &body(request)?)?,
         (Method::Get, ["clusters", name, "node-groups", group]) => described(world, name, group)?,
         (Method::Delete, ["clusters", name, "node-groups", group]) => update::delete(world, name, group)?,
@@ -30,7 +30,7 @@ pub(super) fn answer(world: &mut World, request: &Request, id: &str) -> Result<R
             update::describe(world, name, update, request)?
         }
         (Method::Get, ["tags", arn @ ..]) => {
-            let group = group_with(&world.aws(), &arn.join("/"))?;
+            let group = group_with(&world.aws_shown(), &arn.join("/"))?;
             json!({ "tags": tags_of(world, &group) })
         }
         (Method::Post, ["tags", arn @ ..]) => {
@@ -58,8 +58,8 @@ fn list(state: &AwsState, name: &str, request: &Request) -> Result<Value, Failur
 }
 
 /// `{"nodegroup": …}`.
-fn described(world: &World, cluster: &str, name: &str) -> Result<Value, Failure> {
-    let state = world.aws();
+fn described(world: &mut World, cluster: &str, name: &str) -> Result<Value, Failure> {
+    let state = world.aws_shown();
     check_cluster(&state, cluster)?;
     let group = find(&state, name)?;
     Ok(json!({ "nodegroup": compute::node_group(world, &state, group) }))

@@ -16,7 +16,7 @@ pub(super) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/do
 const PAGE: (usize, usize) = (1, 400);
 
 pub(super) fn answer(world: &mut World, action: &str, form: &Form) -> Result<Value, Failure> {
-    let state = world.aws();
+    let state = world.aws_shown();
     match action {
         "DescribeLoadBalancers" => load_balancers(&state, form),
         "DescribeTargetGroups" => target_groups(&state, form),

@@ -355,3 +355,24 @@ proptest! {
         prop_assert!((200..500).contains(&code));
     }
 }
+
+#[test]
+fn what_is_described_is_laid_together_once_until_something_changes() {
+    let mut world = clinic();
+    let suspend =
+        "autoscaling Action=SuspendProcesses&ScalingProcesses.member.1=AZRebalance&AutoScalingGroupName=";
+    ask(&mut world, "ec2 Action=DescribeInstances");
+    let first = world.aws_shown();
+    ask(&mut world, "elasticloadbalancing Action=DescribeTargetGroups");
+    assert!(std::sync::Arc::ptr_eq(&first, &world.aws_shown()), "nothing has changed");
+    let group = first.auto_scaling_groups[0].name.clone();
+    assert_eq!(ask(&mut world, &format!("{suspend}{group}")).0, 200);
+    assert_eq!(world.aws_shown().auto_scaling_groups[0].suspended_processes, ["AZRebalance"]);
+    assert_eq!(*world.aws_shown(), world.aws());
+
+    // A Node that is deleted through the other API no longer belongs to its instance.
+    let node = world.aws().instances.iter().find_map(|one| one.node.clone()).unwrap();
+    let path = format!("/api/v1/nodes/{node}");
+    crate::api::handle(&mut world, &Request::new(Method::Delete, &path, Vec::new()));
+    assert!(world.aws_shown().instances.iter().all(|one| one.node.as_ref() != Some(&node)));
+}

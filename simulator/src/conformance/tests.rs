@@ -62,11 +62,19 @@ fn check_error(name: &str, text_of_file: impl AsRef<[u8]>, expected: &[&str]) {
 fn a_line_that_is_no_case_is_named() {
     let good = format!("{NODE}true}}\n");
     let name = "service_lb_nodes.jsonl";
-    check_error(name, format!("{good}{{\"deleting\":1}}\n"), &[name, "line 2", "invalid type"]);
-    check_error(name, format!("{good}\n{good}"), &[name, "line 2"]);
-    check_error(name, [good.as_bytes(), &[0xff, b'\n']].concat(), &[name, "line 2"]);
-    check_error(name, "{}", &["line 1", "missing field"]);
-    check_error(name, NODE.replace("True", "Maybe") + "true}", &["line 1", "ready_condition", "Maybe"]);
+    check_error(
+        name,
+        format!("{good}{{\"deleting\":1}}\n"),
+        &["service_lb_nodes.jsonl:2: column 13: invalid type", "one case"],
+    );
+    check_error(name, format!("{good}\n{good}"), &["service_lb_nodes.jsonl:2: "]);
+    check_error(name, [good.as_bytes(), &[0xff, b'\n']].concat(), &["service_lb_nodes.jsonl:2: "]);
+    check_error(name, "{}", &["service_lb_nodes.jsonl:1: ", "missing field"]);
+    check_error(
+        name,
+        NODE.replace("True", "Maybe") + "true}",
+        &["service_lb_nodes.jsonl:1: ", "ready_condition", "Maybe"],
+    );
     check_error(name, "", &[name, "empty"]);
     check_error("unheard_of.jsonl", good, &["unheard_of.jsonl", "pdb_status"]);
 }

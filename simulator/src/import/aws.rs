@@ -6,6 +6,7 @@
 mod attributes;
 mod balancers;
 mod complete;
+mod contradictions;
 mod file;
 mod records;
 mod services;

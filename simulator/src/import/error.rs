@@ -72,6 +72,22 @@ pub enum ImportError {
         /// The file.
         file: String,
     },
+    /// An AWS file without anything that describes something.
+    #[error(
+        "{file}: describes nothing: give what `aws eks describe-nodegroup` and the like printed, and check that aws succeeds"
+    )]
+    NothingDescribed {
+        /// The file.
+        file: String,
+    },
+    /// An AWS file that cannot be of the cluster whose export it is given with.
+    #[error("{file}: {what}: give both of one cluster, from the same time")]
+    Contradiction {
+        /// The file.
+        file: String,
+        /// What the file says, and which object of the export says otherwise.
+        what: String,
+    },
     /// Text, but no object in it.
     #[error(
         "{file}: contains no objects: check that kubectl was asked for all namespaces (-A) of the right cluster"

@@ -14,6 +14,8 @@ pub(super) struct Header {
     pub(super) kind: String,
     pub(super) namespace: Option<Box<str>>,
     pub(super) name: Box<str>,
+    /// Whether it has a `spec`.
+    pub(super) specified: bool,
     /// Newest time that the object proves; see [`super::Cluster::newest`].
     pub(super) newest: Option<Timestamp>,
 }
@@ -60,6 +62,7 @@ struct ManagedField {
 /// `spec.renewTime` of a lease; absent or of any type in other kinds.
 #[derive(Default)]
 struct Spec {
+    present: bool,
     renewed_at: Option<Timestamp>,
 }
 
@@ -75,6 +78,13 @@ pub(super) fn read(item: &Item<'_>) -> Result<Header, ImportError> {
     let text = |value: Option<String>| value.filter(|value| !value.is_empty());
     let kind = text(found.kind).ok_or_else(|| missing("kind"))?;
     let api_version = text(found.api_version).ok_or_else(|| missing("apiVersion"))?;
+    if kind == "List" {
+        return Err(ImportError::Shape {
+            place: item.place.clone().into(),
+            what: "list inside a list".to_owned(),
+            mend: "give its items, or each list as a document of its own",
+        });
+    }
     let name = text(metadata.name).ok_or_else(|| missing("metadata.name"))?;
 
     let deletion_began_at = metadata.deletion_timestamp.and_then(|at| {
@@ -87,13 +97,38 @@ pub(super) fn read(item: &Item<'_>) -> Result<Header, ImportError> {
     let renewed_at = if kind == "Lease" { found.spec.renewed_at } else { None };
     let newest =
         metadata.creation_timestamp.max(deletion_began_at).max(managed_at).max(status_at).max(renewed_at);
+    for name in metadata.namespace.iter().chain([&name]) {
+        // What is printed must not steer a terminal; what is simulated must be what the API server stores.
+        let simulated = typed::is_simulated(&api_version, &kind);
+        if name.chars().any(char::is_control) || simulated && !is_name(name) {
+            let shown: String = name.chars().take(NAME_BYTES_MAX).collect();
+            return Err(ImportError::Shape {
+                place: item.place.clone().into(),
+                what: format!("{kind} with the name or namespace {shown:?}"),
+                mend: "names have at most 253 lower case letters, digits, - and ., and begin and end with a letter or digit",
+            });
+        }
+    }
     Ok(Header {
+        specified: found.spec.present,
         api_version,
         kind,
         namespace: text(metadata.namespace).map(Into::into),
         name: name.into(),
         newest,
     })
+}
+
+/// Longest name of an object. Source: `apimachinery/pkg/util/validation`, `DNS1123SubdomainMaxLength`.
+const NAME_BYTES_MAX: usize = 253;
+
+/// Whether the API server takes this for a name of the kinds that are simulated.
+fn is_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = [name.bytes().next(), name.bytes().next_back()];
+    name.len() <= NAME_BYTES_MAX
+        && ends.iter().flatten().all(|&byte| inner(byte))
+        && name.bytes().all(|byte| inner(byte) || byte == b'-' || byte == b'.')
 }
 
 impl<'de> Deserialize<'de> for Spec {
@@ -108,7 +143,7 @@ impl<'de> Deserialize<'de> for Spec {
                 Ok(Spec::default())
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spec, A::Error> {
-                let mut spec = Spec::default();
+                let mut spec = Spec { present: true, renewed_at: None };
                 while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
                     if key == "renewTime" {
                         spec.renewed_at = map.next_value::<Times>()?.newest;

@@ -194,6 +194,17 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("deep_block.yaml", ":102:102: nested deeper than 100 levels", WHOLE),
     ("deep_flow.yaml", ":1:104: nested deeper than 100 levels", WHOLE),
     ("empty.yaml", ": is empty", EMPTY),
+    (
+        "grace_beyond_a_year.yaml",
+        ":7:34: document 1: Pod shop/web: spec.terminationGracePeriodSeconds: 31536001 is more than 31536000 seconds (a year), the longest time that is simulated",
+        FIELD,
+    ),
+    (
+        "grace_in_fractions.yaml",
+        ":7:34: document 1: Pod shop/web: spec.terminationGracePeriodSeconds: invalid type: floating point `1.5`, expected i64",
+        FIELD,
+    ),
+    ("item_is_null.json", ": document 1, item 1: item that is not an object", WHOLE),
     ("item_is_text.yaml", ":4:3: document 1, item 1: item that is not an object", WHOLE),
     ("items_of_no_list.yaml", ":1:1: document 1: Pod with items, but its kind does not end in List", WHOLE),
     ("kubectl_error.txt", ":1:49: mapping values are not allowed in this context", AGAIN),
@@ -202,12 +213,27 @@ const REFUSED: &[(&str, &str, &str)] = &[
         ":7:25: object larger than 8388608 bytes, aliases expanded",
         "leave it out: Kubernetes itself stores no object of more than 1.5 MiB",
     ),
+    (
+        "list_in_list.json",
+        ": document 1, item 1: list inside a list",
+        "give its items, or each list as a document of its own",
+    ),
     ("map_as_key.yaml", ":2:3: key that is not a plain text", WHOLE),
     ("merge_key.yaml", ":6:5: merge key `<<`", "write the merged fields out"),
     (
         "metadata_is_text.yaml",
         ":3:11: document 1: object: metadata: invalid type: string \"web\", expected an object",
         FIELD,
+    ),
+    (
+        "name_in_capitals.yaml",
+        ":1:1: document 1: Pod with the name or namespace \"Web\"",
+        "names have at most 253 lower case letters, digits, - and ., and begin and end with a letter or digit",
+    ),
+    (
+        "name_with_escape.yaml",
+        ":1:1: document 1: Any with the name or namespace \"a\\u{1b}[31m\"",
+        "names have at most 253 lower case letters, digits, - and ., and begin and end with a letter or digit",
     ),
     ("no_objects.yaml", ": contains no objects", NOTHING),
     ("not_utf8.yaml", ":4:12: is not UTF-8 text", TEXT),
@@ -218,10 +244,66 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("only_markers.yaml", ": contains no objects", NOTHING),
     ("own_tag.yaml", ":3:16: tag !ref", "remove it: Kubernetes knows no tags"),
+    (
+        "port_too_high.yaml",
+        ":10:22: document 1: Pod shop/web: spec.containers[0].ports[0].containerPort: 70000 is more than 65535, the highest port",
+        FIELD,
+    ),
+    (
+        "quantity_below_zero.yaml",
+        ":11:17: document 1: Pod shop/web: spec.containers[0].resources.requests.memory: -1Gi is less than 0",
+        FIELD,
+    ),
+    (
+        "quantity_in_words.yaml",
+        ":11:14: document 1: Pod shop/web: spec.containers[0].resources.requests.cpu: \"banana\" is no quantity like 2, 0.5, 100m, 512Mi or 1e3",
+        FIELD,
+    ),
+    (
+        "quantity_of_a_node.json",
+        ":3:51: document 1, item 1: Node n: status.allocatable.pods: \"many\" is no quantity like 2, 0.5, 100m, 512Mi or 1e3",
+        FIELD,
+    ),
+    (
+        "quantity_with_a_blank.yaml",
+        ":10:24: document 1: Pod shop/web: spec.containers[0].resources.limits.memory: \"1 GiB\" is no quantity like 2, 0.5, 100m, 512Mi or 1e3",
+        FIELD,
+    ),
+    (
+        "replicas_below_zero.yaml",
+        ":5:13: document 1: Deployment shop/web: spec.replicas: -5 is less than 0",
+        FIELD,
+    ),
+    (
+        "replicas_beyond_ten_thousand.yaml",
+        ":5:13: document 1: StatefulSet shop/web: spec.replicas: 10001 is more than 10000 pods, the most of one object that are simulated",
+        FIELD,
+    ),
+    (
+        "replicas_in_fractions.yaml",
+        ":5:13: document 1: ReplicaSet shop/web: spec.replicas: invalid type: floating point `2.5`, expected i32",
+        FIELD,
+    ),
+    (
+        "replicas_of_an_autoscaler.yaml",
+        ":5:16: document 1: HorizontalPodAutoscaler shop/web: spec.minReplicas: -1 is less than 0",
+        FIELD,
+    ),
     ("same_key_twice.json", ":2:43: key \"name\" for the second time", ONCE),
     ("same_key_twice.yaml", ":5:3: key \"name\" for the second time", ONCE),
     ("scalar.yaml", ":1:1: neither an object nor a list", WHOLE),
+    (
+        "share_beyond_the_whole.yaml",
+        ":5:19: document 1: PodDisruptionBudget shop/web: spec.maxUnavailable: 101% is more than 100%",
+        FIELD,
+    ),
+    (
+        "share_in_words.yaml",
+        ":8:51: document 1: Deployment shop/web: spec.strategy.rollingUpdate.maxUnavailable: \"half\" is neither a number nor a percentage like 25%",
+        FIELD,
+    ),
     ("tabs.yaml", ":4:2: tabs disallowed within this context (block indentation)", AGAIN),
+    ("trailing_comma.json", ":3:1: trailing comma", AGAIN),
     ("trailing_text.json", ":1:73: expected value", AGAIN),
     ("twice.yaml", ":7:1: document 2: Pod shop/web: was already given at twice.yaml:1:1: document 1", ONCE),
     ("unindented.yaml", ":5:2: while parsing a block mapping, did not find expected key", AGAIN),
@@ -238,6 +320,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         ":1:1: document 1: Pod web has no metadata.namespace",
         "add it (`default`, if kubectl would have used that)",
     ),
+    ("without_spec.yaml", ":1:1: document 1: Deployment shop/web has no spec", WHOLE),
     ("without_version.yaml", ":1:1: document 1: object without apiVersion", WHOLE),
     (
         "wrong_type.json",
@@ -269,4 +352,38 @@ fn every_bad_file_is_in_the_table() {
         .collect();
     names.sort();
     assert_eq!(names, REFUSED.iter().map(|(file, ..)| *file).collect::<Vec<_>>());
+}
+
+/// A pod with this in its specification is read.
+#[track_caller]
+fn check_accepted(spec: &str) {
+    let text = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web, namespace: shop}}\nspec: {spec}\n");
+    parse(&text);
+}
+
+#[test]
+fn what_the_api_server_stores_is_read() {
+    for quantity in ["1e3", "0.5Gi", "100m", "2", "0.1", "'2'", "1E3", ".5", "5.", "+1", "0", "-0"] {
+        check_accepted(&format!(
+            "{{containers: [{{name: a, resources: {{requests: {{cpu: {quantity}}}, limits: {{x.io/y: {quantity}}}}}}}]}}"
+        ));
+    }
+    for number in [
+        "terminationGracePeriodSeconds: 31536000",
+        // The API takes it for 1.
+        "terminationGracePeriodSeconds: -1",
+        "priority: -1000000",
+        "tolerations: [{key: a, tolerationSeconds: -1}]",
+        "activeDeadlineSeconds: 2147483647",
+    ] {
+        check_accepted(&format!("{{containers: [], {number}}}"));
+    }
+    // Labels may have any name and value.
+    parse(
+        "---\n{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: b, labels: {maxSurge: half, cpu: banana}}}",
+    );
+    parse(
+        "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: a, namespace: b}, spec: {selector: {}, template: {}, \
+         replicas: 10000, strategy: {rollingUpdate: {maxSurge: 25%, maxUnavailable: 0}}}}",
+    );
 }

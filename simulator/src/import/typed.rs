@@ -63,6 +63,10 @@ const SIMULATED: [(&str, &str, bool); 20] = [
     ("scheduling.k8s.io/v1", "PriorityClass", false),
 ];
 
+/// Kinds that say nothing without a `spec`, and would run nothing.
+const SPECIFIED: [&str; 6] =
+    ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "HorizontalPodAutoscaler"];
+
 /// Groups that once served one of these kinds and no longer do; their objects are the same ones under an older name.
 const FORMER_GROUPS: [&str; 1] = ["extensions"];
 
@@ -100,6 +104,13 @@ pub(super) fn parse(item: &Item<'_>, header: &Header) -> Result<Typed, ImportErr
             mend: "add it (`default`, if kubectl would have used that)",
         });
     }
+    if SPECIFIED.contains(&kind) && !header.specified {
+        return Err(ImportError::Shape {
+            place: item.place.clone().into(),
+            what: format!("{header} has no spec"),
+            mend: "give whole objects, as `kubectl get -o yaml` prints them",
+        });
+    }
     Ok(match (api_version, kind) {
         (_, "Node") => Typed::Node(object(item, header)?),
         (_, "Pod") => Typed::Pod(object(item, header)?),
@@ -128,5 +139,5 @@ pub(super) fn parse(item: &Item<'_>, header: &Header) -> Result<Typed, ImportErr
 }
 
 fn object<T: DeserializeOwned>(item: &Item<'_>, header: &Header) -> Result<Box<T>, ImportError> {
-    item.read(header).map(Box::new)
+    item.read_checked(header).map(Box::new)
 }

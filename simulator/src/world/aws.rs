@@ -3,15 +3,43 @@
 //! Decides which of the two is the newer. What the world does not follow (addresses of subnets, Auto Scaling groups of
 //! nobody's node group, a file's release versions) stays as it was imported.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use super::{
-    Group, GroupStatus, Instance, InstanceState, TargetGroup, TargetKey, TargetState, World, ids::InstanceId,
-    load_balancer, requests::LaunchTemplate,
+    Group, GroupStatus, Instance, InstanceState, TargetGroup, TargetKey, TargetState, Time, World,
+    ids::InstanceId, load_balancer, requests::LaunchTemplate,
 };
 use crate::import::aws::{self, AwsState, hex};
 
+/// What describe calls were shown last, and as of when.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    events: u64,
+    resource_version: u64,
+    state: Arc<AwsState>,
+}
+
 impl World {
+    /// The AWS side as it is now, laid together once for all who ask before something changes: clients poll.
+    ///
+    /// What changes it is an event or a write to the Kubernetes API, so that it is new exactly when either was.
+    pub(crate) fn aws_shown(&mut self) -> Arc<AwsState> {
+        let (events, resource_version) = (self.events, self.resource_version);
+        let last = self.store.as_ref().and_then(|store| store.aws_shown.as_ref());
+        match last {
+            Some(shown) if (shown.events, shown.resource_version) == (events, resource_version) => {
+                shown.state.clone()
+            }
+            _ => {
+                let state = Arc::new(self.aws());
+                if let Some(store) = self.store.as_mut() {
+                    store.aws_shown = Some(Shown { events, resource_version, state: state.clone() });
+                }
+                state
+            }
+        }
+    }
+
     /// The AWS side as it is now.
     pub fn aws(&self) -> AwsState {
         let imported = &*self.aws;
@@ -46,6 +74,25 @@ impl World {
     /// What was imported, before any change: for what the world itself does not need.
     pub fn imported_aws(&self) -> &AwsState {
         &self.aws
+    }
+
+    /// Instances that have been terminated since then, with the Auto Scaling group that they were in.
+    pub(crate) fn terminated_instances(&self, since: Time) -> Vec<(aws::Instance, Option<Arc<str>>)> {
+        let entries = self.log.entries();
+        let gone = self.instances.iter().filter(|instance| {
+            instance.state == InstanceState::Terminated && entries[instance.entry.index()].at >= since
+        });
+        let shown = |instance: &Instance| aws::Instance {
+            id: instance.id.to_string(),
+            node: None,
+            zone: self.zone(instance.zone).to_string(),
+            instance_type: instance.instance_type.to_string(),
+            private_address: String::new(),
+            state: "terminated".to_owned(),
+        };
+        let group =
+            |instance: &Instance| Some(self.groups[instance.group?.index()].auto_scaling_group.clone());
+        gone.map(|instance| (shown(instance), group(instance))).collect()
     }
 
     /// Groups as the file lists them, then those that were made.

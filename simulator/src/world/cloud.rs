@@ -193,6 +193,9 @@ impl World {
                 "InvalidLaunchTemplateName.AlreadyExistsException: launch template name {} is already in use",
                 template.name
             )),
+            Some(existing) if *existing != template => Err("IdempotentParameterMismatch: Arguments on this \
+                 idempotent request are inconsistent with arguments used in previous request(s)."
+                .into()),
             _ => {
                 self.launch_templates.insert(template.name.clone(), template);
                 Ok(())

@@ -54,6 +54,25 @@ pub enum Body {
     Made,
 }
 
+impl Meta {
+    /// Kind and name of its controlling owner, as its text has them: also of one that is not simulated or not exported.
+    /// `None` for what was made during the run, whose owner is simulated.
+    pub fn controller(&self) -> Option<(String, String)> {
+        let read = |object: &serde_json::Value| {
+            let owners = object.get("metadata")?.get("ownerReferences")?.as_array()?;
+            let owner = owners
+                .iter()
+                .find(|owner| owner.get("controller").and_then(serde_json::Value::as_bool) == Some(true))?;
+            Some((owner.get("kind")?.as_str()?.to_owned(), owner.get("name")?.as_str()?.to_owned()))
+        };
+        match &self.body {
+            Body::Imported(raw) => read(&raw.value()),
+            Body::Written(object) => read(object),
+            Body::Made => None,
+        }
+    }
+}
+
 /// A Node.
 #[derive(Debug, Clone)]
 pub struct Node {

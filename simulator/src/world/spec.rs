@@ -109,10 +109,11 @@ pub(super) struct Requested {
 impl Requested {
     /// Adds a pod's requests, or takes them away (`sign` -1).
     pub(super) fn change(&mut self, spec: &Spec, sign: i64) {
-        self.cpu_milli += sign * spec.cpu_milli;
-        self.memory += sign * spec.memory;
-        self.nonzero_cpu_milli += sign * spec.nonzero_cpu_milli;
-        self.nonzero_memory += sign * spec.nonzero_memory;
+        self.cpu_milli = self.cpu_milli.saturating_add(sign.saturating_mul(spec.cpu_milli));
+        self.memory = self.memory.saturating_add(sign.saturating_mul(spec.memory));
+        self.nonzero_cpu_milli =
+            self.nonzero_cpu_milli.saturating_add(sign.saturating_mul(spec.nonzero_cpu_milli));
+        self.nonzero_memory = self.nonzero_memory.saturating_add(sign.saturating_mul(spec.nonzero_memory));
         self.pods += sign;
     }
 }
@@ -369,54 +370,101 @@ fn add(to: &mut [i64; 4], what: [i64; 4]) {
     }
 }
 
-/// A CPU quantity in thousandths of a core, rounded up.
+/// A CPU quantity in thousandths of a core, rounded up; `None` where it is no quantity.
 pub fn cpu_milli(text: &str) -> Option<i64> {
-    quantity(text).map(|(value, scale)| round_up(value.checked_mul(1_000), scale)).unwrap_or(None)
+    Quantity::parse(text).map(|quantity| quantity.times(1_000))
 }
 
-/// A quantity of bytes (or of anything countable), rounded up.
+/// A quantity of bytes (or of anything countable), rounded up; `None` where it is no quantity.
 pub fn bytes(text: &str) -> Option<i64> {
-    quantity(text).map(|(value, scale)| round_up(Some(value), scale)).unwrap_or(None)
+    Quantity::parse(text).map(|quantity| quantity.times(1))
 }
 
-fn round_up(value: Option<i128>, scale: i128) -> Option<i64> {
-    let value = value?;
-    i64::try_from((value + scale - 1).div_euclid(scale)).ok()
+/// Whether the API server reads this text as a quantity.
+pub(crate) fn is_quantity(text: &str) -> bool {
+    Quantity::parse(text).is_some()
 }
 
-/// A Kubernetes quantity as a fraction.
-fn quantity(text: &str) -> Option<(i128, i128)> {
-    let digits =
-        text.find(|letter: char| !matches!(letter, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len());
-    let (number, suffix) = text.split_at(digits);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if fraction.len() > 12 || whole.len() > 24 {
-        return None;
-    }
-    let value: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let scale = 10i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let (multiply, divide): (i128, i128) = match suffix {
-        "" => (1, 1),
-        "n" => (1, 1_000_000_000),
-        "u" => (1, 1_000_000),
-        "m" => (1, 1_000),
-        "k" => (1_000, 1),
-        "M" => (1_000_000, 1),
-        "G" => (1_000_000_000, 1),
-        "T" => (1_000_000_000_000, 1),
-        "P" => (1_000_000_000_000_000, 1),
-        "E" => (1_000_000_000_000_000_000, 1),
-        "Ki" => (1 << 10, 1),
-        "Mi" => (1 << 20, 1),
-        "Gi" => (1 << 30, 1),
-        "Ti" => (1 << 40, 1),
-        "Pi" => (1 << 50, 1),
-        "Ei" => (1 << 60, 1),
-        exponent => {
-            let power: i32 = exponent.strip_prefix(['e', 'E'])?.parse().ok()?;
-            let factor = 10i128.checked_pow(power.unsigned_abs().min(30))?;
-            if power >= 0 { (factor, 1) } else { (1, factor) }
+/// A Kubernetes quantity: its digits, and what they are multiplied with.
+/// Source: `apimachinery/pkg/api/resource/quantity.go`, `parseQuantityString` and `suffix.go`.
+struct Quantity<'a> {
+    negative: bool,
+    whole: &'a str,
+    fraction: &'a str,
+    scale: Scale,
+}
+
+enum Scale {
+    /// A power of ten.
+    Decimal(i64),
+    /// A power of two.
+    Binary(u32),
+}
+
+impl Quantity<'_> {
+    fn parse(text: &str) -> Option<Quantity<'_>> {
+        let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
+        let (number, suffix) = unsigned.split_at(end);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+            return None;
         }
-    };
-    Some((value.checked_mul(multiply)?, scale.checked_mul(divide)?))
+        let scale = match suffix {
+            "n" => Scale::Decimal(-9),
+            "u" => Scale::Decimal(-6),
+            "m" => Scale::Decimal(-3),
+            "" => Scale::Decimal(0),
+            "k" => Scale::Decimal(3),
+            "M" => Scale::Decimal(6),
+            "G" => Scale::Decimal(9),
+            "T" => Scale::Decimal(12),
+            "P" => Scale::Decimal(15),
+            "E" => Scale::Decimal(18),
+            "Ki" => Scale::Binary(10),
+            "Mi" => Scale::Binary(20),
+            "Gi" => Scale::Binary(30),
+            "Ti" => Scale::Binary(40),
+            "Pi" => Scale::Binary(50),
+            "Ei" => Scale::Binary(60),
+            exponent => Scale::Decimal(exponent.strip_prefix(['e', 'E'])?.parse::<i32>().ok()?.into()),
+        };
+        Some(Quantity { negative: text.starts_with('-'), whole, fraction, scale })
+    }
+
+    /// So many times its value, rounded away from zero. What is too large is the largest number, as for the API server.
+    fn times(&self, factor: i64) -> i64 {
+        let size = self.size_times(factor);
+        if self.negative { -size } else { size }
+    }
+
+    fn size_times(&self, factor: i64) -> i64 {
+        const DIGITS_MAX: usize = 18;
+        let whole = self.whole.trim_start_matches('0');
+        let fraction = self.fraction.trim_end_matches('0');
+        if whole.is_empty() && fraction.is_empty() {
+            return 0;
+        }
+        let (kept, dropped) = fraction.split_at(fraction.len().min(DIGITS_MAX));
+        let (tens, twos) = match self.scale {
+            Scale::Decimal(tens) => (tens - kept.len() as i64, 0),
+            Scale::Binary(twos) => (-(kept.len() as i64), twos),
+        };
+        // 36 digits fit into 127 bits; more before the point are too many for any number of this program.
+        let Ok(mut size) = format!("{whole:0>1}{kept}").parse::<i128>() else { return i64::MAX };
+        size = size.saturating_mul(i128::from(factor)).saturating_mul(1 << twos);
+        let power = u32::try_from(tens.unsigned_abs()).ok().and_then(|power| 10_i128.checked_pow(power));
+        let (floor, exact) = match (tens < 0, power) {
+            (false, Some(power)) => (size.saturating_mul(power), true),
+            (false, None) => (if size > 0 { i128::MAX } else { 0 }, true),
+            (true, Some(power)) => (size / power, size % power == 0),
+            (true, None) => (0, false),
+        };
+        // What was dropped lies beyond the rounding, but is there.
+        let size = floor.saturating_add(i128::from(!exact || !dropped.is_empty()));
+        i64::try_from(size).unwrap_or(i64::MAX)
+    }
 }
+
+#[cfg(test)]
+mod tests;

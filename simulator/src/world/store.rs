@@ -85,6 +85,8 @@ pub struct Store {
     forgotten: u64,
     /// Events, oldest first.
     events: VecDeque<Key>,
+    /// What AWS' describe calls were shown last.
+    pub(super) aws_shown: Option<super::aws::Shown>,
 }
 
 impl Store {

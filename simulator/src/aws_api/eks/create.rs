@@ -14,12 +14,23 @@ use crate::{
     },
 };
 
+/// Managed node groups of a cluster, nodes of a group, taints of a group. Source: EKS documentation, "Service quotas" and
+/// "Node taints on managed node groups"; the defaults, which an account can have raised.
+const GROUPS_MAX: usize = 30;
+const NODES_MAX: u32 = 450;
+const TAINTS_MAX: usize = 50;
+
+/// More than a quota allows.
+fn limited(message: String) -> Failure {
+    Failure::new(400, "ResourceLimitExceededException", message)
+}
+
 pub(super) fn create(
     world: &mut World,
     cluster: &str,
     fields: &Map<String, Value>,
 ) -> Result<Value, Failure> {
-    let state = world.aws();
+    let state = world.aws_shown();
     check_cluster(&state, cluster)?;
     let name = text(fields, "nodegroupName")?.unwrap_or_default();
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -59,7 +70,18 @@ pub(super) fn create(
         let of_template = version.and_then(|one| one.instance_type.as_deref());
         instance_types.push(of_template.unwrap_or("t3.medium").into());
     }
+    if let Some(other) = instance_types.iter().find(|name| !world.knows_instance_type(name)) {
+        return Err(invalid(format!("The instance type {other} is not known to this simulation.")));
+    }
     let own_token: Arc<str> = format!("none-{}", world.now()).into();
+    let groups = state.node_groups.len();
+    if groups >= GROUPS_MAX && world.find_group(name).is_none() {
+        return Err(limited(format!("A cluster has at most {GROUPS_MAX} managed node groups.")));
+    }
+    let taints = taints(list_of(fields, "taints")?)?;
+    if taints.len() > TAINTS_MAX {
+        return Err(invalid(format!("A node group has at most {TAINTS_MAX} taints.")));
+    }
     let request = NodeGroupRequest {
         name: name.into(),
         client_token: text(fields, "clientRequestToken")?.map_or(own_token, Into::into),
@@ -71,7 +93,7 @@ pub(super) fn create(
         subnets: words(fields, "subnets")?,
         capacity_type: unless_said("capacityType", "ON_DEMAND")?,
         labels,
-        taints: taints(list_of(fields, "taints")?)?,
+        taints,
         launch_template: template,
         tags: texts(fields, "tags")?,
     };
@@ -104,15 +126,18 @@ pub(super) fn bounds(fields: &Map<String, Value>, now: Bounds) -> Result<Bounds,
         Some(value) => value
             .as_u64()
             .and_then(|size| u32::try_from(size).ok())
-            // Source: EC2 Auto Scaling quotas allow some thousands.
-            .filter(|&size| size <= 10_000)
             .ok_or_else(|| invalid(format!("scalingConfig.{key} must be a number of nodes"))),
     };
-    Ok(Bounds {
+    let bounds = Bounds {
         min: size("minSize", now.min)?,
         max: size("maxSize", now.max)?,
         desired: size("desiredSize", now.desired)?,
-    })
+    };
+    // A group that was imported with more keeps what it has.
+    if bounds.max > NODES_MAX.max(now.max) {
+        return Err(limited(format!("A managed node group has at most {NODES_MAX} nodes.")));
+    }
+    Ok(bounds)
 }
 
 pub(super) fn taints(items: &[Value]) -> Result<Vec<EksTaint>, Failure> {

@@ -25,7 +25,7 @@ pub(super) fn update(
     name: &str,
     fields: &Map<String, Value>,
 ) -> Result<Value, Failure> {
-    let state = world.aws();
+    let state = world.aws_shown();
     check_cluster(&state, cluster)?;
     find(&state, name)?;
     let now = world.find_group(name).and_then(|id| world.groups().get(id.index())).map(|group| group.bounds);
@@ -60,12 +60,12 @@ pub(super) fn update(
 
 /// DescribeUpdate.
 pub(super) fn describe(
-    world: &World,
+    world: &mut World,
     cluster: &str,
     update: &str,
     request: &Request,
 ) -> Result<Value, Failure> {
-    check_cluster(&world.aws(), cluster)?;
+    check_cluster(&world.aws_shown(), cluster)?;
     let name = request.parameter("nodegroupName").unwrap_or_default();
     let number = update.rsplit('-').next().and_then(|digits| u32::from_str_radix(digits, 16).ok());
     let known =
@@ -130,7 +130,7 @@ fn record(world: &World, id: RequestId, name: &str) -> Value {
 }
 
 pub(super) fn delete(world: &mut World, cluster: &str, name: &str) -> Result<Value, Failure> {
-    let state = world.aws();
+    let state = world.aws_shown();
     check_cluster(&state, cluster)?;
     find(&state, name)?;
     change(world, Change::DeleteNodeGroup(name.into()))?;
@@ -141,7 +141,7 @@ pub(super) fn delete(world: &mut World, cluster: &str, name: &str) -> Result<Val
 
 /// TagResource, of a node group.
 pub(super) fn tag(world: &mut World, arn: &str, tags: BTreeMap<String, String>) -> Result<Value, Failure> {
-    let name = group_with(&world.aws(), arn)?;
+    let name = group_with(&world.aws_shown(), arn)?;
     change(world, Change::TagNodeGroup(name.into(), tags))?;
     Ok(json!({}))
 }

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1 as core;
 
 use super::super::{Cluster, ImportError, Typed};
 use super::balancers::balancers;
+use super::contradictions;
 use super::file::AwsFile;
 use super::services::{LoadBalancerDefaults, Surroundings, hex, zones};
 use super::state::{
@@ -33,7 +34,7 @@ const GROUP_LABEL: &str = "eks.amazonaws.com/nodegroup";
 ///
 /// # Errors
 ///
-/// If the file has an attribute of a load balancer that AWS would not accept.
+/// If the file has an attribute of a load balancer that AWS would not accept, or cannot be of this cluster.
 pub fn complete(
     aws: Option<AwsFile>,
     cluster: &Cluster,
@@ -42,6 +43,7 @@ pub fn complete(
     let mut notes = Vec::new();
     let nodes = nodes(cluster, &mut notes);
     let file = aws.unwrap_or_else(|| AwsFile::empty(""));
+    contradictions::check(&file, &nodes)?;
     notes.extend(file.notes.iter().cloned());
 
     let zones = zones(nodes.iter().map(|node| node.zone.as_str()));
@@ -52,6 +54,7 @@ pub fn complete(
     let mut subnets = file.subnets.clone();
     let asgs_said: BTreeSet<&str> =
         file.auto_scaling_groups.iter().map(|group| group.name.as_str()).collect();
+    subnets.extend(undescribed_subnets(&file, &nodes, &zones, &mut notes));
     let missing: Vec<&String> =
         zones.iter().filter(|zone| !subnets.iter().any(|one| &one.zone == *zone)).collect();
     if !missing.is_empty() {
@@ -89,6 +92,8 @@ pub fn complete(
 
     let at = Surroundings { region: &region, account: &account, zones: &zones, defaults };
     let (load_balancers, target_groups) = balancers(&file, cluster, &at, &mut notes)?;
+    notes.extend(contradictions::sizes(&node_groups, &nodes));
+    notes.extend(contradictions::unused(&file, &load_balancers, &target_groups));
     let instances = instances(&file, &nodes);
     let state = AwsState {
         region,
@@ -105,21 +110,56 @@ pub fn complete(
     Ok((state, notes))
 }
 
+/// Subnets that the file's node groups name and nothing describes. Their zones are taken to be those of the group, one
+/// after the other: EKS spreads a group over the zones of its subnets, and one for each zone is the rule.
+fn undescribed_subnets(
+    file: &AwsFile,
+    nodes: &[NodeFacts<'_>],
+    all_zones: &[String],
+    notes: &mut Vec<String>,
+) -> Vec<Subnet> {
+    let mut found: Vec<Subnet> = Vec::new();
+    for group in &file.node_groups {
+        let scaling = file.auto_scaling_groups.iter().find(|scaling| scaling.name == group.asg_name);
+        let mut its = scaling.map_or_else(Vec::new, |scaling| scaling.zones.clone());
+        if its.is_empty() {
+            its = zones(of_group(&group.name, nodes).iter().map(|node| node.zone.as_str()));
+        }
+        if its.is_empty() {
+            its = all_zones.to_vec();
+        }
+        let undescribed = group.subnets.iter().filter(|id| !file.subnets.iter().any(|one| one.id == **id));
+        let new: Vec<&String> = undescribed.filter(|id| !found.iter().any(|one| one.id == **id)).collect();
+        if new.is_empty() || its.is_empty() {
+            continue;
+        }
+        let told: Vec<String> =
+            new.iter().zip(its.iter().cycle()).map(|(id, zone)| format!("{id} in {zone}")).collect();
+        notes.push(format!("node group {}: subnets not described, assumed {}", group.name, told.join(", ")));
+        found.extend(new.into_iter().zip(its.iter().cycle()).map(|(id, zone)| Subnet {
+            id: id.clone(),
+            zone: zone.clone(),
+            available_addresses: AVAILABLE_ADDRESSES_DEFAULT,
+        }));
+    }
+    found
+}
+
 /// What a Node says of its instance.
-struct NodeFacts<'a> {
-    name: &'a str,
+pub(super) struct NodeFacts<'a> {
+    pub(super) name: &'a str,
     node: &'a core::Node,
-    group: Option<String>,
-    zone: String,
-    instance: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) zone: String,
+    pub(super) instance: Option<String>,
 }
 
 impl NodeFacts<'_> {
-    fn label(&self, key: &str) -> Option<&str> {
+    pub(super) fn label(&self, key: &str) -> Option<&str> {
         self.node.metadata.labels.as_ref()?.get(key).map(String::as_str)
     }
 
-    fn instance_type(&self) -> &str {
+    pub(super) fn instance_type(&self) -> &str {
         self.label("node.kubernetes.io/instance-type")
             .or_else(|| self.label("beta.kubernetes.io/instance-type"))
             .unwrap_or_default()

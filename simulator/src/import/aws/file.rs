@@ -71,7 +71,7 @@ pub fn read_aws(path: &Path) -> Result<AwsFile, ImportError> {
 ///
 /// # Errors
 ///
-/// If the text is no JSON, larger than [`AWS_FILE_BYTES_MAX`], has a value of the wrong type or one that AWS would not
+/// If the text is no JSON, describes nothing, is larger than [`AWS_FILE_BYTES_MAX`], has a value of the wrong type or one that AWS would not
 /// accept, describes something twice, or describes attributes of which it cannot be told whose they are.
 pub fn parse_aws(name: &str, bytes: &[u8]) -> Result<AwsFile, ImportError> {
     if bytes.len() > AWS_FILE_BYTES_MAX {
@@ -82,7 +82,7 @@ pub fn parse_aws(name: &str, bytes: &[u8]) -> Result<AwsFile, ImportError> {
     }
     let text = text_of(name, bytes)?;
     if text.trim().is_empty() {
-        return Err(ImportError::Empty { file: name.to_owned() });
+        return Err(ImportError::NothingDescribed { file: name.to_owned() });
     }
     let mut documents = Vec::new();
     for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
@@ -98,6 +98,9 @@ pub fn parse_aws(name: &str, bytes: &[u8]) -> Result<AwsFile, ImportError> {
     let mut reader = Reader { name, found: AwsFile::empty(name), waiting: Vec::new() };
     for (index, document) in documents.iter().enumerate() {
         reader.document(&Spot { name, document: index + 1, path: String::new() }, document)?;
+    }
+    if documents.iter().all(|document| document.as_object().is_some_and(serde_json::Map::is_empty)) {
+        return Err(ImportError::NothingDescribed { file: name.to_owned() });
     }
     reader.assign_waiting()?;
     reader.check_unique()?;

@@ -304,7 +304,13 @@ fn check_refused(text: &str, expected: &str) {
 #[test]
 fn bad_files_are_refused_with_place_and_remedy() {
     const PRINTED: &str = "give the JSON as the aws command printed it";
-    check_refused(" \n", "aws.json: is empty: export the cluster again and check that kubectl succeeds");
+    for nothing in ["", " \n", "[]", "{}", "[{}]\n{}"] {
+        check_refused(
+            nothing,
+            "aws.json: describes nothing: give what `aws eks describe-nodegroup` and the like printed, and check that aws \
+             succeeds",
+        );
+    }
     check_refused(
         "{\n  \"Subnets\": [,\n",
         "aws.json:2:15: expected value: correct this place, or export the file again if it was cut off",
@@ -435,8 +441,8 @@ proptest! {
     fn no_service_makes_it_panic(
         annotation in "(type|scheme|attributes|ssl-ports|target-group-attributes|healthcheck-(port|interval|protocol))",
         text in any::<String>(),
-        port in any::<i32>(),
-        node_port in any::<Option<i32>>(),
+        port in 0..=65_535,
+        node_port in proptest::option::of(0..=65_535),
     ) {
         let annotations = json!({
             "service.beta.kubernetes.io/aws-load-balancer-type": "external",
@@ -445,4 +451,83 @@ proptest! {
         let spec = json!({ "ports": [{ "port": port, "nodePort": node_port, "targetPort": port, "name": text }] });
         without_file(&with_service(annotations, spec));
     }
+}
+
+/// The documents with one thing changed, beside the export of the boutique: what is said of them.
+#[track_caller]
+fn check_contradiction(change: impl FnOnce(&mut Vec<Value>), expected: &str) {
+    let mut all = documents();
+    change(&mut all);
+    let expected = format!("aws.json: {expected}: give both of one cluster, from the same time");
+    check_refused(&Value::from(all).to_string(), &expected);
+}
+
+#[test]
+fn a_file_that_cannot_be_of_the_export_is_refused_with_both_places() {
+    check_contradiction(
+        |all| all.push(json!({ "cluster": { "name": "test", "version": "1.36" } })),
+        "it describes cluster test and a node group of cluster prod",
+    );
+    check_contradiction(
+        |all| all[1]["AutoScalingGroups"][0]["Instances"][0]["InstanceId"] = json!("i-0ffffffffffffffff"),
+        "Auto Scaling group eks-blue-1 of node group blue has i-0ffffffffffffffff, but the nodes of blue in the export are \
+         i-0101dcd386c3af65a, i-02d1024b0ec8dcbea, i-0550dcda5d25346e8, i-0e6e4314fd8ba13fc",
+    );
+    check_contradiction(
+        |all| all[1]["AutoScalingGroups"][0]["Instances"][0]["AvailabilityZone"] = json!("us-east-1c"),
+        "instance i-0101dcd386c3af65a is in zone us-east-1c, but Node ip-10-0-1-10.ec2.internal of the export is in \
+         us-east-1a",
+    );
+    check_contradiction(
+        |all| all[0]["nodegroup"]["nodegroupName"] = json!("green"),
+        "instance i-0101dcd386c3af65a is of node group green, but Node ip-10-0-1-10.ec2.internal of the export is of blue",
+    );
+    check_contradiction(
+        |all| {
+            all[0]["nodegroup"]["nodegroupArn"] =
+                json!("arn:aws:eks:eu-west-1:222233334444:nodegroup/prod/blue/1")
+        },
+        "it has arn:aws:eks:eu-west-1:222233334444:nodegroup/prod/blue/1, but Node ip-10-0-1-10.ec2.internal of the export \
+         is in us-east-1a",
+    );
+    check_contradiction(
+        |all| {
+            let instance = json!({ "InstanceId": "i-0101dcd386c3af65a", "InstanceType": "t3.nano" });
+            all.push(json!({ "Reservations": [{ "Instances": [instance] }] }));
+        },
+        "instance i-0101dcd386c3af65a is of type t3.nano, but Node ip-10-0-1-10.ec2.internal of the export is of type \
+         m5.large",
+    );
+    let node = r#"{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": {"alpha.eksctl.io/cluster-name": "shop"}}}"#;
+    let cluster = parse_cluster("test", node.as_bytes()).unwrap();
+    let file = parse_aws("aws.json", br#"{"cluster": {"name": "prod", "version": "1.36"}}"#).unwrap();
+    let refused = complete(Some(file), &cluster, &LoadBalancerDefaults::default()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "aws.json: it describes cluster prod, but Node n of the export is of cluster shop: give both of one cluster, from \
+         the same time"
+    );
+}
+
+#[test]
+fn what_a_few_minutes_explain_or_the_cluster_has_no_use_for_is_told() {
+    let mut all = documents();
+    all[0]["nodegroup"]["scalingConfig"]["desiredSize"] = json!(5);
+    all[0]["nodegroup"]["subnets"] = json!(["subnet-1", "subnet-8", "subnet-9"]);
+    all[1]["AutoScalingGroups"][0]["AvailabilityZones"] = json!(["us-east-1b", "us-east-1c"]);
+    let mut other = all[3]["LoadBalancers"][0].clone();
+    (other["LoadBalancerArn"], other["LoadBalancerName"], other["DNSName"]) =
+        (json!("arn:other"), json!("shop"), json!("shop.example.com"));
+    all[3]["LoadBalancers"].as_array_mut().unwrap().push(other);
+    let file = parse_aws("aws.json", Value::from(all).to_string().as_bytes()).unwrap();
+    let (state, notes) = complete(Some(file), &boutique(), &LoadBalancerDefaults::default()).unwrap();
+    for expected in [
+        "node group blue: 5 nodes are wanted and the export has 4; it scales at once",
+        "node group blue: subnets not described, assumed subnet-8 in us-east-1b, subnet-9 in us-east-1c",
+        "AWS file: load balancer shop: unused, for no Service of the export",
+    ] {
+        assert!(notes.iter().any(|note| note == expected), "{expected}: {notes:#?}");
+    }
+    let zones: Vec<&str> = state.subnets.iter().map(|subnet| subnet.zone.as_str()).collect();
+    assert_eq!(zones, ["us-east-1a", "us-east-1b", "us-east-1c"]);
 }
