@@ -20,8 +20,9 @@ impl Refusals {
         if why.starts_with("ResourceInUseException") {
             return None;
         }
-        let at = self.writes.iter().position(|(refused, _)| refused == write).unwrap_or_else(|| {
-            self.writes.push((write.clone(), 0));
+        let asked = without_version(write);
+        let at = self.writes.iter().position(|(refused, _)| *refused == asked).unwrap_or_else(|| {
+            self.writes.push((asked, 0));
             self.writes.len() - 1
         });
         let tries = &mut self.writes[at].1;
@@ -35,6 +36,19 @@ impl Refusals {
             self.writes.clear();
         }
     }
+}
+
+/// The same request of an object that somebody else has touched meanwhile is the same request.
+fn without_version(write: &Write) -> Write {
+    let mut write = write.clone();
+    match &mut write {
+        Write::Patch(patch) => patch.resource_version = None,
+        Write::Journal { resource_version, .. } | Write::Lease { resource_version, .. } => {
+            *resource_version = None;
+        }
+        _ => {}
+    }
+    write
 }
 
 #[cfg(test)]

@@ -114,3 +114,6 @@ pub(super) fn told(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
