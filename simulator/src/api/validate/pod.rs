@@ -9,7 +9,10 @@ use super::{
     service::{PORT_RANGE, is_port, is_port_name},
     text,
 };
-use crate::world::{bytes, cpu_milli};
+use crate::{
+    api::defaults,
+    world::{bytes, cpu_milli},
+};
 
 mod container;
 
@@ -32,6 +35,10 @@ pub(super) fn pod(value: &Value, old: Option<&Value>, causes: &mut Causes) {
 
 /// What of a pod may change: images, a shorter deadline, more tolerations, fewer scheduling gates.
 fn update(new: &Value, old: &Value, causes: &mut Causes) {
+    // A pod of an export may lack what the server would have written when it was created; that is no change of it.
+    let mut stored = old.clone();
+    defaults::pod_spec(&mut stored);
+    let old = &stored;
     let mut fixed = new.clone();
     let Some(fields) = fixed.as_object_mut() else { return };
     for part in ["containers", "initContainers", "ephemeralContainers"] {
