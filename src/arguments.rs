@@ -251,6 +251,9 @@ pub(crate) struct Serve {
     /// Everything that is left to chance follows from this number
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = any_number, allow_negative_numbers = true)]
     pub(crate) seed: u64,
+    /// Answers N requests a second and refuses the others as busy servers do, with 429 or a throttling error
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) throttle: Option<u32>,
     /// Sets a parameter of the model, like kubelet.image_pull_cold=1s; the README lists them
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,

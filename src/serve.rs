@@ -41,7 +41,8 @@ pub(crate) fn run(asked: &Serve, color: Color) -> Result<Exit> {
         );
         print(&line, color).map_err(io::Error::other)
     };
-    live::serve(setup.world, asked.speed, ready).context("serve the cluster")?;
+    live::serve(setup.world, live::Settings { speed: asked.speed, throttle: asked.throttle }, ready)
+        .context("serve the cluster")?;
     Ok(Exit::Held)
 }
 

@@ -21,10 +21,11 @@ impl Drop for Server {
 }
 
 /// Starts one and waits for the line that says where its Kubernetes API listens.
-fn serve(dir: &std::path::Path) -> (Server, String) {
+fn serve(dir: &std::path::Path, more: &[&str]) -> (Server, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_nodeferry"))
         .args(["serve", "--speed", "100", "--dir"])
         .arg(dir)
+        .args(more)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -46,7 +47,7 @@ fn ask(address: &str, request: &str) -> String {
 #[test]
 fn a_cluster_is_served_on_loopback_until_it_is_told_to_stop() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut server, address) = serve(folder.path());
+    let (mut server, address) = serve(folder.path(), &[]);
     assert!(address.starts_with("127.0.0.1:"), "{address}");
     let config = fs::read_to_string(folder.path().join("kubeconfig")).unwrap();
     assert!(config.contains(&format!("server: http://{address}")), "{config}");
@@ -100,4 +101,32 @@ fn a_cluster_is_served_on_loopback_until_it_is_told_to_stop() {
     let told = Command::new("kill").arg(server.0.id().to_string()).status().unwrap();
     assert!(told.success());
     assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_interrupt_stops_it_also_while_a_client_watches() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, address) = serve(folder.path(), &[]);
+    let mut watching = TcpStream::connect(&address).unwrap();
+    watching.write_all(b"GET /api/v1/pods?watch=1 HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut begun = [0; 12];
+    watching.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200");
+    let told = Command::new("kill").args(["-INT", &server.0.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn beyond_what_it_is_told_to_answer_it_refuses_as_busy_servers_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, address) = serve(folder.path(), &["--throttle", "1"]);
+    let request = "GET /api/v1/nodes HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    // One a second: of ten at once, most are too many on any machine.
+    let answers: Vec<String> = (0..10).map(|_| ask(&address, request)).collect();
+    assert!(answers[0].starts_with("HTTP/1.1 200 "), "{}", answers[0]);
+    let refused: Vec<&String> = answers.iter().filter(|one| one.starts_with("HTTP/1.1 429 ")).collect();
+    assert!(refused.len() >= 5, "{answers:?}");
+    assert!(refused[0].contains("\r\nretry-after: 1\r\n"), "{}", refused[0]);
+    assert!(refused[0].contains("\"reason\":\"TooManyRequests\""), "{}", refused[0]);
 }

@@ -69,9 +69,10 @@ pub struct Intervention<'a> {
     pub happens: Box<dyn FnMut(&mut World) + 'a>,
 }
 
-/// Most decisions of a run. A migration of 1,000 nodes takes about a twentieth of them; who takes more undoes what it did,
-/// and would do so without end while hardly any time passes.
-const DECISIONS: u64 = 100_000;
+/// Most decisions within an hour of virtual time. A migration takes some hundreds; who takes more undoes what it did, and
+/// would do so without end while hardly any time passes.
+const DECISIONS_PER_HOUR: u64 = 20_000;
+const HOUR: Time = 3_600_000;
 
 /// Drives a plan until it finishes, until `deadline`, or until it has decided too often.
 pub fn drive(
@@ -93,7 +94,14 @@ pub fn drive(
     };
     let mut interventions = interventions.iter_mut().peekable();
     let mut driver = Driver::default();
-    while world.now() < deadline && driver.decisions < DECISIONS {
+    let (mut hour, mut decisions_before) = (world.now() / HOUR, 0);
+    while world.now() < deadline {
+        if world.now() / HOUR != hour {
+            (hour, decisions_before) = (world.now() / HOUR, driver.decisions);
+        }
+        if driver.decisions - decisions_before >= DECISIONS_PER_HOUR {
+            break;
+        }
         observer.observe(world);
         match driver.turn(plan, &observer.view, world.wall(world.now() as i64)) {
             Turn::Send(actions) => {

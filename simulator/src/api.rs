@@ -53,6 +53,12 @@ pub enum Reply {
     Watch(Box<Watch>),
 }
 
+/// What a busy server answers: to try again in a second.
+/// Source: `apiserver/pkg/server/filters/maxinflight.go`, tooManyRequests.
+pub fn too_many_requests() -> Response {
+    Failure::too_many_requests().into_response()
+}
+
 /// Answers a request.
 pub fn handle(world: &mut World, request: &Request) -> Reply {
     world.serve();

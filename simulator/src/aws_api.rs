@@ -42,6 +42,20 @@ pub fn is_meant(request: &Request) -> bool {
     Service::of(request).is_some()
 }
 
+/// What a service answers that is asked too often, each in its own words.
+/// Source: EKS API, common errors; EC2 documentation, "Request throttling"; Query APIs' common errors.
+pub fn throttled(request: &Request) -> Response {
+    let service = Service::of(request).unwrap_or(Service::Eks);
+    let (code, name, message) = match service {
+        Service::Eks => (429, "ThrottlingException", "Rate exceeded"),
+        Service::Ec2 => (503, "RequestLimitExceeded", "Request limit exceeded."),
+        Service::AutoScaling | Service::ElasticLoadBalancing | Service::Sts => {
+            (400, "Throttling", "Rate exceeded")
+        }
+    };
+    Failure::new(code, name, message).into_response(service, "00000000-0000-4000-8000-000000000000")
+}
+
 /// Answers a request.
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let Some(service) = Service::of(request) else {
@@ -51,6 +65,7 @@ pub fn handle(world: &mut World, request: &Request) -> Response {
     };
     world.serve();
     let id = request_id(world, request);
+    let changes = world.requests_made();
     let answered = if request.body.len() > BODY_BYTES_MAX {
         Err(Failure::new(413, "RequestEntityTooLarge", "the body is larger than 1 MiB"))
     } else {
@@ -67,6 +82,10 @@ pub fn handle(world: &mut World, request: &Request) -> Response {
                 .map(|(act, value)| xml::query(&act, &value, sts::NAMESPACE, &id)),
         }
     };
+    if world.requests_made() > changes {
+        // A change is remembered with all that it says: by the request, and by what it made.
+        world.charge(request.body.len() * 2);
+    }
     answered.unwrap_or_else(|failure| failure.into_response(service, &id))
 }
 
@@ -84,6 +103,10 @@ fn query(world: &mut World, request: &Request, act: Act) -> Result<(String, Valu
 
 /// Sends a change and waits for its answer.
 fn change(world: &mut World, change: Change) -> Result<crate::world::ids::RequestId, Failure> {
+    if world.is_full() {
+        let message = "The simulation is full: what has happened takes all the memory that it may have.";
+        return Err(Failure::new(503, "ServiceUnavailableException", message));
+    }
     let id = world.submit(world.served_client(), "", change);
     let latency = world.parameters().api_latency.max(1);
     world.advance(world.now().saturating_add(latency), None);

@@ -10,16 +10,28 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, runtime, sync::watch};
+use tokio::{net::TcpListener, runtime, sync::watch, time::Instant};
 
 use crate::world::{Time, World};
 
 mod connection;
 mod pace;
+mod room;
 
 pub use pace::Pace;
 
 use connection::Api;
+use room::{Room, Throttle};
+
+/// How a world is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How many times faster than the clock the world's time passes; with 0 it stands still.
+    pub speed: u32,
+    /// Requests a second that are answered, of both APIs together; others are told to come again, as real servers do
+    /// when they are busy. `None`: all.
+    pub throttle: Option<u32>,
+}
 
 /// Where a served world is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +49,27 @@ pub struct Served {
     pace: Pace,
     /// The newest resourceVersion, for whoever waits for another.
     version: watch::Sender<u64>,
+    room: Room,
+    throttle: Option<Mutex<Throttle>>,
 }
 
 impl Served {
-    fn new(mut world: World, speed: u32) -> Served {
+    fn new(mut world: World, Settings { speed, throttle }: Settings) -> Served {
         world.serve();
         let version = watch::Sender::new(world.resource_version());
-        Served { pace: Pace::new(world.now(), speed), world: Mutex::new(world), version }
+        Served {
+            pace: Pace::new(world.now(), speed),
+            world: Mutex::new(world),
+            version,
+            room: Room::new(),
+            throttle: throttle.map(|per_second| Mutex::new(Throttle::new(per_second, Instant::now()))),
+        }
+    }
+
+    /// Whether one more request may be answered now.
+    fn admits(&self) -> bool {
+        let Some(throttle) = &self.throttle else { return true };
+        throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(Instant::now())
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {
@@ -80,18 +106,22 @@ impl Served {
 }
 
 /// Serves the world on free ports of 127.0.0.1 until SIGINT or SIGTERM; `ready` is told the addresses once clients can
-/// connect. The world's time passes `speed` times as fast as the clock's.
+/// connect.
 ///
 /// # Errors
 ///
 /// No port can be had, signals cannot be heard, or `ready` fails.
-pub fn serve(world: World, speed: u32, ready: impl FnOnce(Addresses) -> io::Result<()>) -> io::Result<()> {
+pub fn serve(
+    world: World,
+    settings: Settings,
+    ready: impl FnOnce(Addresses) -> io::Result<()>,
+) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let kubernetes = listen().await?;
         let aws = listen().await?;
         let ended = signals()?;
-        let served = Arc::new(Served::new(world, speed));
+        let served = Arc::new(Served::new(world, settings));
         let driver = served.clone();
         tokio::spawn(async move { driver.run().await });
         let addresses = Addresses { kubernetes: kubernetes.local_addr()?, aws: aws.local_addr()? };
@@ -144,7 +174,7 @@ impl Background {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = runtime.block_on(listen())?;
         let address = listener.local_addr()?;
-        let served = Arc::new(Served::new(world, 0));
+        let served = Arc::new(Served::new(world, Settings { speed: 0, throttle: None }));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = served.clone();
         let thread = std::thread::Builder::new().name("api".into()).spawn(move || {

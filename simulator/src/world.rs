@@ -18,6 +18,7 @@ use crate::parameters::Parameters;
 
 mod autoscaler;
 mod aws;
+pub(crate) mod bounds;
 mod build;
 mod cloud;
 mod compile;

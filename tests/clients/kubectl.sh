@@ -35,7 +35,9 @@ check "explain a field" 'terminationGracePeriodSeconds' explain pod.spec
 check "explain all" 'livenessProbe' explain deployment.spec.template.spec --recursive
 check "may I" '^yes' auth can-i create deployments
 check "who am I" 'nodeferry' auth whoami
-check "logs" '' -n clinic logs "$POD"
+refuse "logs" 'containers of the simulated cluster write no logs' -n clinic logs "$POD"
+refuse "may I where nothing is served" '^no' auth can-i create pods --subresource=exec
+check "may I drain" '^yes' auth can-i create pods --subresource=eviction
 
 # ---- writing ----
 check "create namespace" 'namespace/trial created' create namespace trial
@@ -62,6 +64,34 @@ check "rollout restart" 'restarted' rollout restart deployment/web
 check "rollout of the restart" 'successfully rolled out' rollout status deployment/web --timeout=55s
 check "rollout restart of daemons" 'restarted' -n kube-system rollout restart daemonset/kube-proxy
 check "rollout of daemons" 'successfully rolled out' -n kube-system rollout status daemonset/kube-proxy --timeout=55s
+check "rollout history of daemons" '^2 ' -n kube-system rollout history daemonset/kube-proxy
+check "rollout undo of daemons" 'rolled back' -n kube-system rollout undo daemonset/kube-proxy
+check "rollout of the daemons' undo" 'successfully rolled out' -n kube-system rollout status daemonset/kube-proxy --timeout=55s
+refuse "undo of daemons to what never was" 'unable to find specified revision' -n kube-system rollout undo daemonset/kube-proxy --to-revision=9
+cat >"$WORK/set.yaml" <<'YAML'
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: ordered}
+spec:
+  replicas: 2
+  serviceName: ordered
+  selector: {matchLabels: {app: ordered}}
+  template:
+    metadata: {labels: {app: ordered}}
+    spec: {containers: [{name: ordered, image: "ordered:1"}]}
+YAML
+check "create a StatefulSet" 'statefulset.apps/ordered created' apply -f "$WORK/set.yaml"
+check "rollout of a StatefulSet" '2 pods at revision|rolling update complete|roll out complete' rollout status statefulset/ordered --timeout=55s
+check "set its image" 'image updated' set image statefulset/ordered ordered=ordered:2
+check "rollout of its image" '2 pods at revision|rolling update complete|roll out complete' rollout status statefulset/ordered --timeout=55s
+check "rollout history of a StatefulSet" '^2 ' rollout history statefulset/ordered
+check "one revision of it" 'ordered:1' rollout history statefulset/ordered --revision=1
+check "rollout undo of a StatefulSet" 'rolled back' rollout undo statefulset/ordered
+check "rollout of its undo" '2 pods at revision|rolling update complete|roll out complete' rollout status statefulset/ordered --timeout=55s
+check "its image is the old one" '^ordered:1$' get statefulset ordered -o jsonpath='{.spec.template.spec.containers[0].image}{"\n"}'
+check "the old revision is the newest" '^3$' get controllerrevisions -l app=ordered --sort-by=.revision -o jsonpath='{range .items[*]}{.revision}{"\n"}{end}'
+check "delete a StatefulSet" 'deleted' delete statefulset ordered --timeout=50s
+check "its revisions go with it" 'No resources found' get controllerrevisions -l app=ordered
 check "service to node port" 'patched' patch service web -p '{"spec":{"type":"NodePort"}}'
 check "the node port" '80:3[0-9]{4}/TCP' get service web
 check "service back" 'patched' patch service web -p '{"spec":{"type":"ClusterIP"}}'

@@ -109,6 +109,9 @@ fn differing<'a>(world: &'a World, twin: &'a World) -> Vec<Difference<'a>> {
     let mut found = Vec::new();
     macro_rules! compare {
         ($kind:literal, $table:ident, $same:expr) => {
+            compare!($kind, $table, $same, |_| None)
+        };
+        ($kind:literal, $table:ident, $same:expr, $copied:expr) => {
             for (_, ours) in world.$table().iter() {
                 let name = format!("{} {}/{}", $kind, ours.meta.namespace, ours.meta.name);
                 let differs = |is_scale, what| Difference { kind: $kind, meta: &ours.meta, is_scale, what };
@@ -117,7 +120,7 @@ fn differing<'a>(world: &'a World, twin: &'a World) -> Vec<Difference<'a>> {
                     continue;
                 };
                 let theirs = twin.$table().last(theirs);
-                if let Some(what) = metadata_difference(&ours.meta, &theirs.meta) {
+                if let Some(what) = metadata_difference(&ours.meta, &theirs.meta, $copied(theirs)) {
                     let is_scale = FOLLOW_REPLICAS.iter().any(|key| what.contains(key));
                     found.push(differs(is_scale, format!("{name}: {what}")));
                 }
@@ -144,9 +147,13 @@ fn differing<'a>(world: &'a World, twin: &'a World) -> Vec<Difference<'a>> {
     compare!("Deployment", deployments, |a: &o::Deployment, b: &o::Deployment| number(
         "replicas", a.replicas, b.replicas
     ));
-    compare!("ReplicaSet", replica_sets, |a: &o::ReplicaSet, b: &o::ReplicaSet| number(
-        "replicas", a.replicas, b.replicas
-    ));
+    // A Deployment's controller copies its annotations to its ReplicaSets whenever it has to do with them.
+    compare!(
+        "ReplicaSet",
+        replica_sets,
+        |a: &o::ReplicaSet, b: &o::ReplicaSet| number("replicas", a.replicas, b.replicas),
+        |set: &o::ReplicaSet| set.deployment.map(|id| &twin.deployments().last(id).meta.annotations)
+    );
     compare!("StatefulSet", stateful_sets, |a: &o::StatefulSet, b: &o::StatefulSet| number(
         "replicas", a.replicas, b.replicas
     ));
@@ -178,12 +185,17 @@ fn differing<'a>(world: &'a World, twin: &'a World) -> Vec<Difference<'a>> {
     found
 }
 
-fn metadata_difference(ours: &Meta, theirs: &Meta) -> Option<String> {
+/// How labels or annotations differ; more annotations are no difference where they are `copied` from an owner.
+fn metadata_difference(ours: &Meta, theirs: &Meta, copied: Option<&StringMap>) -> Option<String> {
     let difference = |what: &str, ours: &StringMap, theirs: &StringMap| {
         if ours == theirs {
             return None;
         }
-        let more = ours.iter().find(|(key, value)| theirs.get(*key) != Some(*value)).map(|(key, _)| key);
+        let is_copied = |key: &String, value: &String| copied.is_some_and(|it| it.get(key) == Some(value));
+        let more = ours
+            .iter()
+            .find(|(key, value)| theirs.get(*key) != Some(*value) && !is_copied(key, value))
+            .map(|(key, _)| key);
         let fewer = theirs.keys().find(|key| !ours.contains_key(*key));
         more.map(|key| format!("{what} {key} was left"))
             .or_else(|| fewer.map(|key| format!("{what} {key} is missing")))

@@ -32,6 +32,8 @@ struct Node {
     group: String,
     zone: char,
     cpu_milli: u64,
+    ready: bool,
+    has_provider_id: bool,
 }
 
 /// Something that a cluster holds.
@@ -58,8 +60,27 @@ impl Cluster {
         for zone in zones.chars() {
             let number = self.nodes.len() + 10;
             let name = format!("ip-10-0-{}-{number}.ec2.internal", zone as u32 - 'a' as u32 + 1);
-            self.nodes.push(Node { name, group: group.into(), zone, cpu_milli });
+            self.nodes.push(Node {
+                name,
+                group: group.into(),
+                zone,
+                cpu_milli,
+                ready: true,
+                has_provider_id: true,
+            });
         }
+        self
+    }
+
+    /// The last node that was added is not Ready, and carries no taint for it.
+    pub(crate) fn last_not_ready(mut self) -> Cluster {
+        self.nodes.last_mut().expect("a node was added").ready = false;
+        self
+    }
+
+    /// The export of no node says which instance it is.
+    pub(crate) fn without_provider_ids(mut self) -> Cluster {
+        self.nodes.iter_mut().for_each(|node| node.has_provider_id = false);
         self
     }
 
@@ -137,14 +158,19 @@ impl Node {
                     "topology.kubernetes.io/zone": zone,
                 },
             },
-            "spec": {"providerID": format!("aws:///{zone}/i-{index:017x}")},
+            "spec": if self.has_provider_id {
+                json!({"providerID": format!("aws:///{zone}/i-{index:017x}")})
+            } else {
+                json!({})
+            },
             "status": {
                 "addresses": [
                     {"type": "InternalIP", "address": format!("10.0.{}.{}", self.zone as u32 - 'a' as u32 + 1, index + 10)},
                     {"type": "Hostname", "address": self.name},
                 ],
                 "allocatable": {"cpu": format!("{}m", self.cpu_milli), "memory": "7220Mi", "pods": "29"},
-                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "",
+                "conditions": [{"type": "Ready", "status": if self.ready { "True" } else { "False" },
+                    "reason": "KubeletReady", "message": "",
                     "lastHeartbeatTime": ago(10), "lastTransitionTime": ago(DAY)}],
                 "nodeInfo": {"architecture": "amd64", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
                     "kubeProxyVersion": "", "kubeletVersion": "v1.36.2-eks", "machineID": "", "operatingSystem": "linux",
@@ -176,6 +202,7 @@ pub(crate) struct Workload {
     spread_by: Option<&'static str>,
     tolerates_everything: bool,
     unready: usize,
+    annotation: Option<(&'static str, &'static str)>,
 }
 
 pub(crate) fn deployment(name: &str) -> Workload {
@@ -192,6 +219,7 @@ pub(crate) fn deployment(name: &str) -> Workload {
         spread_by: None,
         tolerates_everything: false,
         unready: 0,
+        annotation: None,
     }
 }
 
@@ -259,6 +287,11 @@ impl Workload {
         Workload { unready, ..self }
     }
 
+    /// An annotation of its own that, if it is a Deployment, its ReplicaSet does not have yet.
+    pub(crate) fn annotated(self, key: &'static str, value: &'static str) -> Workload {
+        Workload { annotation: Some((key, value)), ..self }
+    }
+
     pub(crate) fn of_the_system(self) -> Workload {
         Workload { namespace: SYSTEM, ..self }
     }
@@ -306,7 +339,8 @@ impl Workload {
         let hash = "5d9c7b8f66";
         let mut owner = (format!("{:?}", self.kind), self.name.clone(), uid(&self.name, index, 0));
         let mut labels = BTreeMap::from([("app", self.name.clone())]);
-        let metadata = self.meta(index, 0, &self.name);
+        let mut metadata = self.meta(index, 0, &self.name);
+        metadata["annotations"] = json!(self.annotation.into_iter().collect::<BTreeMap<_, _>>());
         let mut object = json!({"apiVersion": "apps/v1", "kind": owner.0, "metadata": metadata, "spec": {
             "selector": selector, "template": self.template()}, "status": status});
         match self.kind {
@@ -341,6 +375,7 @@ impl Workload {
                 into.push(object);
             }
         }
+        let never_ready = pods.len() - self.unready..;
         for (ordinal, node) in pods.into_iter().enumerate() {
             let name = match self.kind {
                 Kind::StatefulSet => format!("{}-{ordinal}", self.name),
@@ -356,7 +391,7 @@ impl Workload {
             into.push(
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {
                 "phase": "Running", "podIP": format!("10.1.{index}.{}", ordinal + 10), "startTime": ready_at,
-                "conditions": [{"type": "Ready", "status": if ordinal < ready { "True" } else { "False" },
+                "conditions": [{"type": "Ready", "status": if never_ready.contains(&ordinal) { "False" } else { "True" },
                     "lastTransitionTime": ready_at}]}}),
             );
         }

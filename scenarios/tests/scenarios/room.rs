@@ -64,6 +64,29 @@ fn a_service_that_nobody_serves_holds_nothing_up() {
 }
 
 #[test]
+fn an_unready_node_of_another_group_takes_no_new_pod() {
+    let web = deployment("web").replicas(2).grace_period(600).on(&[0, 1]);
+    let given = cluster().nodes("blue", "ab").nodes("other", "a").last_not_ready();
+    told("an unready node", given.with(web).with(service("web").local())).holds(SEEDS);
+}
+
+#[test]
+fn nodes_of_a_managed_group_are_instances_whether_the_export_says_so_or_not() {
+    let web = deployment("web").replicas(2).grace_period(600);
+    let given = cluster().nodes("blue", "ab").without_provider_ids();
+    told("no providerID", given.with(web).with(service("web").local())).holds(SEEDS);
+}
+
+#[test]
+fn an_annotation_that_a_controller_copies_on_its_own_is_not_left_behind() {
+    let web = deployment("web")
+        .replicas(2)
+        .grace_period(600)
+        .annotated("argocd.argoproj.io/tracking-id", "shop:web");
+    told("copied", cluster().nodes("blue", "ab").with(web).with(service("web").local())).holds(SEEDS);
+}
+
+#[test]
 fn a_pod_that_no_cordon_keeps_away_does_not_make_nodes_leave_and_return_for_ever() {
     let web = deployment("web").grace_period(600).tolerating_everything();
     let given = cluster().nodes("blue", "abcabcabcabcabcabcab").with(web).with(service("web").local());

@@ -86,6 +86,21 @@ impl Failure {
         Failure::new(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
     }
 
+    /// What a container would have said.
+    pub(super) fn no_logs() -> Failure {
+        Failure::new(501, "NotImplemented", "containers of the simulated cluster write no logs")
+    }
+
+    /// An object that is larger than what is stored at once. Source: etcd, `ErrGRPCRequestTooLarge`.
+    pub(super) fn object_too_large() -> Failure {
+        Failure::new(500, "", "etcdserver: request is too large")
+    }
+
+    /// The server is full and takes deletions alone. Source: etcd, `ErrGRPCNoSpace`.
+    pub(super) fn no_space() -> Failure {
+        Failure::new(500, "", "etcdserver: mvcc: database space exceeded")
+    }
+
     pub(super) fn already_exists(resource: &Resource, name: &str) -> Failure {
         Failure::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", resource.qualified()))
             .about(resource, &resource.plural, name)
@@ -167,6 +182,13 @@ impl Failure {
         let mut failure = Failure::new(429, "TooManyRequests", message);
         failure.causes.push(Cause { reason: "DisruptionBudget", message: cause, field: None });
         failure.retry_after = retry_after;
+        failure
+    }
+
+    /// The server is busy.
+    pub(super) fn too_many_requests() -> Failure {
+        let mut failure = Failure::new(429, "TooManyRequests", "Too many requests, please try again later.");
+        failure.retry_after = Some(1);
         failure
     }
 

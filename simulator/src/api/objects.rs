@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{negotiate::Form, resources::Resource, table};
 use crate::http::Request;
@@ -42,15 +42,28 @@ impl Shape {
 
 /// One object.
 pub(super) fn one(resource: &Resource, value: &Value, shape: Shape, now: Timestamp) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_one(&mut out, resource, value, shape, true, now);
+    out
+}
+
+/// Writes one object; a table has columns where it is the first that a client is sent.
+pub(super) fn write_one(
+    out: &mut Vec<u8>,
+    resource: &Resource,
+    value: &Value,
+    shape: Shape,
+    with_columns: bool,
+    now: Timestamp,
+) {
     match shape.form {
-        Form::Objects => value.to_string(),
-        Form::Metadata => metadata(value).to_string(),
+        Form::Objects => write_json(out, value),
+        Form::Metadata => write_metadata(out, value),
         Form::Table => {
             let meta = json!({"resourceVersion": value.pointer("/metadata/resourceVersion")});
-            table::of(resource, [value], shape.include, meta, true, now).to_string()
+            table::write(out, resource, [value], shape.include, &meta, with_columns, now);
         }
     }
-    .into_bytes()
 }
 
 /// A list.
@@ -62,9 +75,9 @@ pub(super) fn list(
     now: Timestamp,
 ) -> Vec<u8> {
     if shape.form == Form::Table {
-        return table::of(resource, items.iter().map(|item| &**item), shape.include, meta, true, now)
-            .to_string()
-            .into_bytes();
+        let mut out = Vec::new();
+        table::write(&mut out, resource, items.iter().map(|item| &**item), shape.include, &meta, true, now);
+        return out;
     }
     let (kind, api_version) = match shape.form {
         Form::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
@@ -79,7 +92,7 @@ pub(super) fn list(
             bytes.push(b',');
         }
         if shape.form == Form::Metadata {
-            bytes.extend_from_slice(metadata(item).to_string().as_bytes());
+            write_metadata(&mut bytes, item);
         } else {
             push_item(&mut bytes, item);
         }
@@ -99,16 +112,31 @@ fn push_item(bytes: &mut Vec<u8>, item: &Value) {
         }
         serde_json::to_writer(&mut *bytes, key).expect("a key is a string");
         bytes.push(b':');
-        serde_json::to_writer(&mut *bytes, value).expect("a tree of JSON is JSON");
+        write_json(bytes, value);
     }
     bytes.push(b'}');
 }
 
-/// The metadata of an object, as an object.
-pub(super) fn metadata(value: &Value) -> Value {
-    let mut partial = Map::new();
-    partial.insert("kind".into(), json!("PartialObjectMetadata"));
-    partial.insert("apiVersion".into(), json!("meta.k8s.io/v1"));
-    partial.insert("metadata".into(), value.get("metadata").cloned().unwrap_or_default());
-    Value::Object(partial)
+/// Writes the metadata of an object, as an object.
+pub(super) fn write_metadata(out: &mut Vec<u8>, value: &Value) {
+    out.extend_from_slice(
+        b"{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":",
+    );
+    write_json(out, value.get("metadata").unwrap_or(&Value::Null));
+    out.push(b'}');
+}
+
+/// Writes a value.
+pub(super) fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+    serde_json::to_writer(out, value).expect("a tree of JSON is JSON");
+}
+
+/// A part of an object, by names that hold neither `/` nor `~`. `Value::pointer` looks for escapes in each of them, which
+/// takes most of the time of a table.
+pub(super) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('/').skip(1).try_fold(value, |value, name| match value {
+        Value::Object(fields) => fields.get(name),
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
+    })
 }

@@ -33,7 +33,7 @@ pub(super) fn get(world: &World, request: &Request, target: &Target) -> Result<R
             Ok(Response::new(200, "application/json", objects::one(&target.resource, value, shape, now)))
         }
         Some(Subresource::Scale) => Ok(Response::json(200, &write::scale_of(target, value))),
-        Some(Subresource::Log) => Ok(Response::text(200, "")),
+        Some(Subresource::Log) => Err(Failure::no_logs()),
         Some(Subresource::Eviction | Subresource::Binding) => Err(Failure::method_not_allowed()),
     }
 }

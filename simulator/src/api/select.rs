@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{failure::Failure, route::Target};
+use super::{failure::Failure, objects::at, route::Target};
 use crate::http::Request;
 
 /// Which objects of a resource are meant.
@@ -42,12 +42,12 @@ impl Selection {
 
     /// Whether an object is meant.
     pub(super) fn matches(&self, value: &Value) -> bool {
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+        let text = |pointer: &str| at(value, pointer).and_then(Value::as_str);
         if self.namespace.as_deref().is_some_and(|name| text("/metadata/namespace") != Some(name)) {
             return false;
         }
         self.labels.iter().all(|(key, test)| {
-            let label = value.pointer("/metadata/labels").and_then(|all| all.get(key)?.as_str());
+            let label = at(value, "/metadata/labels").and_then(|all| all.get(key)?.as_str());
             test.holds(label)
         }) && self.fields.iter().all(|(path, equal, wanted)| (field(value, path) == *wanted) == *equal)
     }
@@ -70,15 +70,15 @@ impl Test {
 /// The text of a field; a missing one is empty, a missing flag `false`.
 fn field(value: &Value, path: &str) -> String {
     let pointer = format!("/{}", path.replace('.', "/"));
-    match value.pointer(&pointer) {
+    match at(value, &pointer) {
         None | Some(Value::Null) if path == "spec.unschedulable" || path == "spec.hostNetwork" => {
             "false".into()
         }
         None | Some(Value::Null) if path == "status.successful" => {
-            value.pointer("/status/succeeded").map_or("0".into(), Value::to_string)
+            at(value, "/status/succeeded").map_or("0".into(), Value::to_string)
         }
         None | Some(Value::Null) if path == "source" => {
-            value.pointer("/source/component").and_then(Value::as_str).unwrap_or("").into()
+            at(value, "/source/component").and_then(Value::as_str).unwrap_or("").into()
         }
         None | Some(Value::Null) if path == "status.replicas" => "0".into(),
         None | Some(Value::Null) => String::new(),

@@ -13,6 +13,9 @@ use crate::{
     world::World,
 };
 
+mod bounds;
+mod deletions;
+
 /// A client of the example cluster.
 struct Client {
     world: World,

@@ -9,12 +9,11 @@ use serde_json::{Value, json};
 use super::{
     failure::Failure,
     negotiate::Form,
-    objects::{Include, Shape, metadata},
+    objects::{Include, Shape, write_json, write_one},
     read::{number, store},
     resources::Resource,
     route::Target,
     select::Selection,
-    table,
 };
 use crate::{
     http::Request,
@@ -31,6 +30,9 @@ const BOOKMARK: Time = 60_000;
 /// How long before its end a watch sends a last bookmark, in milliseconds. Source: `cache_watcher.go`, nextBookmarkTime.
 const BOOKMARK_BEFORE_END: Time = 2_000;
 
+/// How much a watch says at once, in bytes, one event aside: what waits for a slow client is that much.
+const PIECE: usize = 256 << 10;
+
 /// A watch.
 #[derive(Debug)]
 pub struct Watch {
@@ -40,7 +42,7 @@ pub struct Watch {
     shape: Shape,
     /// Everything up to this version was sent.
     version: u64,
-    /// Objects that are sent before any change.
+    /// Objects that are sent before any change, the last first.
     initial: Vec<Arc<Value>>,
     /// The end of the initial objects is to be told.
     tell_initial_end: bool,
@@ -58,6 +60,8 @@ pub struct Polled {
     pub lines: Vec<u8>,
     /// Nothing follows.
     pub over: bool,
+    /// More is to be sent at once, as soon as the client has taken this.
+    pub more: bool,
 }
 
 pub(super) fn begin(world: &World, request: &Request, target: &Target) -> Result<Watch, Failure> {
@@ -87,7 +91,7 @@ pub(super) fn begin(world: &World, request: &Request, target: &Target) -> Result
     let whole = streams || (from_now && request.parameter("sendInitialEvents").is_none());
     let initial = if whole {
         let objects = store(world)?.objects(target.index).values();
-        objects.filter(|value| selection.matches(value)).cloned().collect()
+        objects.rev().filter(|value| selection.matches(value)).cloned().collect()
     } else {
         Vec::new()
     };
@@ -139,8 +143,11 @@ impl Watch {
         if self.over {
             return Polled { over: true, ..polled };
         }
-        for value in std::mem::take(&mut self.initial) {
+        while let Some(value) = self.initial.pop() {
             self.push(&mut polled.lines, "ADDED", &value, world);
+            if polled.lines.len() > PIECE {
+                return Polled { more: true, ..polled };
+            }
         }
         if std::mem::take(&mut self.tell_initial_end) {
             self.push_bookmark(&mut polled.lines, true);
@@ -152,14 +159,17 @@ impl Watch {
                 self.over = true;
             }
             Some(records) => {
-                let (index, selection) = (self.index, self.selection.clone());
-                let events: Vec<(&'static str, Arc<Value>)> = records
-                    .take_while(|record| record.version <= newest)
-                    .filter(|record| record.resource == index)
-                    .filter_map(|record| event(record, &selection))
-                    .collect();
-                for (kind, value) in events {
-                    self.push(&mut polled.lines, kind, &value, world);
+                for record in records.take_while(|record| record.version <= newest) {
+                    // One change may make several records; a watch goes on after whole ones.
+                    if polled.lines.len() > PIECE && record.version != self.version {
+                        return Polled { more: true, ..polled };
+                    }
+                    self.version = record.version;
+                    let event =
+                        if record.resource == self.index { event(record, &self.selection) } else { None };
+                    if let Some((kind, value)) = event {
+                        self.push(&mut polled.lines, kind, &value, world);
+                    }
                 }
                 self.version = self.version.max(newest);
             }
@@ -174,20 +184,11 @@ impl Watch {
     }
 
     fn push(&mut self, lines: &mut Vec<u8>, kind: &str, value: &Value, world: &World) {
-        let object = match self.shape.form {
-            Form::Objects => {
-                push_event(lines, kind, value);
-                return;
-            }
-            Form::Metadata => metadata(value),
-            Form::Table => {
-                let meta = json!({"resourceVersion": value.pointer("/metadata/resourceVersion")});
-                let columns = !std::mem::replace(&mut self.columns_sent, true);
-                let now = world.wall(world.now() as i64);
-                table::of(&self.resource, [value], self.shape.include, meta, columns, now)
-            }
-        };
-        push_event(lines, kind, &object);
+        let columns = !std::mem::replace(&mut self.columns_sent, true);
+        let now = world.wall(world.now() as i64);
+        begin_event(lines, kind);
+        write_one(lines, &self.resource, value, self.shape, columns, now);
+        lines.extend_from_slice(b"}\n");
     }
 
     fn push_bookmark(&mut self, lines: &mut Vec<u8>, initial_end: bool) {
@@ -227,9 +228,13 @@ fn event(record: &Record, selection: &Selection) -> Option<(&'static str, Arc<Va
 }
 
 fn push_event(lines: &mut Vec<u8>, kind: &str, object: &Value) {
+    begin_event(lines, kind);
+    write_json(lines, object);
+    lines.extend_from_slice(b"}\n");
+}
+
+fn begin_event(lines: &mut Vec<u8>, kind: &str) {
     lines.extend_from_slice(b"{\"type\":\"");
     lines.extend_from_slice(kind.as_bytes());
     lines.extend_from_slice(b"\",\"object\":");
-    serde_json::to_writer(&mut *lines, object).expect("a tree of JSON is JSON");
-    lines.extend_from_slice(b"}\n");
 }

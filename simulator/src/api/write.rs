@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     http::{Method, Request, Response},
-    world::World,
+    world::{World, bounds},
 };
 
 mod body;
@@ -31,6 +31,9 @@ pub(super) fn answer(world: &mut World, request: &Request, target: &Target) -> R
             _ => Err(Failure::method_not_allowed()),
         };
     }
+    if request.method != Method::Delete && world.is_full() {
+        return Err(Failure::no_space());
+    }
     match (request.method, &target.name, target.subresource) {
         (Method::Post, None, None) => create::create(world, request, target),
         (Method::Post, Some(_), Some(Subresource::Eviction)) => pods::evict(world, request, target),
@@ -44,6 +47,18 @@ pub(super) fn answer(world: &mut World, request: &Request, target: &Target) -> R
         (Method::Delete, None, None) => delete::collection(world, request, target),
         _ => Err(Failure::method_not_allowed()),
     }
+}
+
+/// Largest object that is stored, in bytes of JSON: 1.5 MiB. Source: etcd, `--max-request-bytes`.
+const OBJECT_BYTES_MAX: usize = 3 << 19;
+
+/// Refuses an object that is too large to be stored.
+fn fits(value: &Value) -> Result<(), Failure> {
+    // Text is written out only where the estimate, which is never far below it, leaves a doubt.
+    if bounds::weight(value) > OBJECT_BYTES_MAX && value.to_string().len() > OBJECT_BYTES_MAX {
+        return Err(Failure::object_too_large());
+    }
+    Ok(())
 }
 
 /// Whether the request is only to be tried.

@@ -376,3 +376,38 @@ fn what_is_described_is_laid_together_once_until_something_changes() {
     crate::api::handle(&mut world, &Request::new(Method::Delete, &path, Vec::new()));
     assert!(world.aws_shown().instances.iter().all(|one| one.node.as_ref() != Some(&node)));
 }
+
+#[test]
+fn who_asks_too_often_is_told_in_the_words_of_the_service() {
+    for (service, code, name) in [
+        ("eks", 429, "ThrottlingException"),
+        ("ec2", 503, "RequestLimitExceeded"),
+        ("autoscaling", 400, "<Code>Throttling</Code>"),
+        ("elasticloadbalancing", 400, "<Code>Throttling</Code>"),
+    ] {
+        let request = Request::new(Method::Post, "/", Vec::new());
+        let response = throttled(&Request { authorization: signed(service), ..request });
+        let body = String::from_utf8(response.body).unwrap();
+        assert!(response.code == code && body.contains(name), "{service}: {} {body}", response.code);
+    }
+}
+
+#[test]
+fn an_instance_is_shown_for_an_hour_after_its_end() {
+    let mut world = clinic();
+    ask(&mut world, "eks DELETE /clusters/clinic/node-groups/blue");
+    let id = world.aws().instances[0].id.clone();
+    let describe = format!("ec2 Action=DescribeInstances&InstanceId.1={id}");
+    let gone = |world: &mut World| ask(world, &describe).1.contains("<name>terminated</name>");
+    let mut passed = 0;
+    while !gone(&mut world) {
+        world.advance(world.now() + 60_000, None);
+        passed += 1;
+        assert!(passed < 120, "the group takes its instances along");
+    }
+    world.advance(world.now() + 58 * 60_000, None);
+    assert!(gone(&mut world));
+    world.advance(world.now() + 3 * 60_000, None);
+    let (code, body) = ask(&mut world, &describe);
+    assert!(code == 400 && body.contains("InvalidInstanceID.NotFound"), "{body}");
+}

@@ -12,6 +12,7 @@ mod records;
 mod services;
 mod state;
 
+pub(crate) use self::complete::assumed_instance;
 pub use self::complete::complete;
 pub use self::file::{AWS_FILE_BYTES_MAX, AwsFile, parse_aws, read_aws};
 pub use self::services::LoadBalancerDefaults;

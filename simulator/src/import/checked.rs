@@ -59,7 +59,7 @@ fn refused_number(field: &str, number: i64) -> Option<String> {
         }
         "containerPort" => (1, 65_535, ", the highest port"),
         "port" | "nodePort" | "hostPort" | "targetPort" | "healthCheckNodePort" => (0, 65_535, ", the highest port"),
-        "maxReplicas" | "averageUtilization" | "maxSkew" | "minDomains" => (1, i64::MAX, ""),
+        "maxReplicas" | "maxSkew" | "minDomains" => (1, i64::MAX, ""),
         _ => (0, i64::MAX, ""),
     };
     if number < least && !SIGNED.contains(&field) {

@@ -386,4 +386,10 @@ fn what_the_api_server_stores_is_read() {
         "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: a, namespace: b}, spec: {selector: {}, template: {}, \
          replicas: 10000, strategy: {rollingUpdate: {maxSurge: 25%, maxUnavailable: 0}}}}",
     );
+    // What was measured, of pods that do nothing.
+    parse(
+        "---\n{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a, namespace: b}, spec: \
+         {maxReplicas: 2, scaleTargetRef: {kind: Deployment, name: a}}, status: {desiredReplicas: 1, currentMetrics: \
+         [{type: Resource, resource: {name: cpu, current: {averageUtilization: 0, averageValue: 0}}}]}}",
+    );
 }

@@ -11,6 +11,7 @@ use super::{
         DaemonSetId, DeploymentId, InstanceId, JobId, LabelsId, NodeId, PodId, ReplicaSetId, SpecId,
         StatefulSetId,
     },
+    store::ObjectId,
 };
 pub use crate::controllers::PodPhase as Phase;
 use crate::{controllers::horizontal_pod_autoscaler::Behavior, import::RawObject};
@@ -128,6 +129,19 @@ pub enum PodOwner {
     Unknown,
     /// Nobody: a bare pod.
     Nobody,
+}
+
+impl PodOwner {
+    /// The controller, if the world runs it.
+    pub(super) fn object(self) -> Option<ObjectId> {
+        match self {
+            PodOwner::ReplicaSet(id) => Some(ObjectId::ReplicaSet(id)),
+            PodOwner::StatefulSet(id, _) => Some(ObjectId::StatefulSet(id)),
+            PodOwner::DaemonSet(id) => Some(ObjectId::DaemonSet(id)),
+            PodOwner::Job(id) => Some(ObjectId::Job(id)),
+            PodOwner::Node | PodOwner::Unknown | PodOwner::Nobody => None,
+        }
+    }
 }
 
 /// A Pod.

@@ -387,6 +387,9 @@ impl World {
     /// The API object of a pod goes.
     pub(super) fn remove_pod(&mut self, id: PodId, cause: EntryId) {
         let Some(pod) = self.pods.get(id).cloned() else { return };
+        if self.pod_is_kept(id, cause) {
+            return;
+        }
         let entry = self.record(cause, Subject::Pod(id), What::Removed);
         self.leader_ends(id);
         self.pods.remove(id, &pod.meta.namespace, &pod.meta.name);
@@ -397,6 +400,9 @@ impl World {
         }
         self.owned(pod.owner, id, false);
         self.pod_changed(id, entry);
+        if let Some(owner) = pod.owner.object() {
+            self.foreground_ends(owner, entry);
+        }
     }
 
     pub(super) fn new_meta(&mut self, namespace: Arc<str>, name: Arc<str>, labels: StringMap) -> Meta {

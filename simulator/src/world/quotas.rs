@@ -59,7 +59,12 @@ fn share(spec: &Spec, resource: &str) -> i64 {
 impl World {
     /// Whether every quota of the namespace lets one more pod of this specification in. Pods that have ended do not
     /// count; those that are terminating do.
+    ///
+    /// A served world that is full of pods lets none in either.
     pub(super) fn quota_admits(&self, namespace: &str, spec: SpecId) -> bool {
+        if self.pods_are_full() {
+            return false;
+        }
         let spec = &self.specs[spec.index()];
         self.enforced.iter().filter(|quota| *quota.namespace == *namespace).all(|quota| {
             quota.hard.iter().all(|(resource, &hard)| {

@@ -10,7 +10,12 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{World, events::EVENTS_MAX, ids, uid_of};
+use super::{
+    World,
+    bounds::{self, HISTORY_BYTES_MAX},
+    events::EVENTS_MAX,
+    ids, uid_of,
+};
 use crate::api::resources::{Resource, served};
 
 /// Most versions that are kept for watches: what a real watch cache keeps at most is 102,400, at least 100. A watch that
@@ -73,6 +78,8 @@ pub struct Record {
     pub after: Arc<Value>,
     /// It was deleted.
     pub deleted: bool,
+    /// What the new version takes, in bytes.
+    weight: usize,
 }
 
 /// Objects and history.
@@ -85,6 +92,15 @@ pub struct Store {
     forgotten: u64,
     /// Events, oldest first.
     events: VecDeque<Key>,
+    /// What the objects, and what the past versions take, estimated in bytes.
+    weight: usize,
+    history_weight: usize,
+    /// What is kept of what is gone, likewise.
+    pub(super) kept: usize,
+    /// Objects that are deleted and wait for what they own.
+    pub(super) foreground: Vec<ObjectId>,
+    /// Most pods.
+    pub(super) pods_max: usize,
     /// What AWS' describe calls were shown last.
     pub(super) aws_shown: Option<super::aws::Shown>,
 }
@@ -127,23 +143,34 @@ impl Store {
         if self.events.len() > EVENTS_MAX { self.events.pop_front() } else { None }
     }
 
+    /// What the objects and all that is remembered of them take, estimated in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.weight + self.history_weight + self.kept
+    }
+
     fn keep(&mut self, record: Record) {
-        if self.history.len() == HISTORY_MAX
-            && let Some(oldest) = self.history.pop_front()
-        {
-            self.forgotten = oldest.version;
-        }
+        self.history_weight += record.weight;
         self.history.push_back(record);
+        while self.history.len() > HISTORY_MAX || self.history_weight > HISTORY_BYTES_MAX {
+            let Some(oldest) = self.history.pop_front() else { return };
+            self.forgotten = oldest.version;
+            self.history_weight -= oldest.weight;
+        }
     }
 
     fn put(&mut self, version: u64, resource: usize, key: Key, after: Arc<Value>) {
+        let weight = bounds::weight(&after);
         let before = self.objects[resource].insert(key.clone(), after.clone());
-        self.keep(Record { version, resource, key, before, after, deleted: false });
+        self.weight += weight;
+        self.weight -= before.as_deref().map_or(0, bounds::weight);
+        self.keep(Record { version, resource, key, before, after, deleted: false, weight });
     }
 
     fn remove(&mut self, version: u64, resource: usize, key: Key, after: Arc<Value>) {
         if let Some(before) = self.objects[resource].remove(&key) {
-            self.keep(Record { version, resource, key, before: Some(before), after, deleted: true });
+            let weight = bounds::weight(&before);
+            self.weight -= weight;
+            self.keep(Record { version, resource, key, before: Some(before), after, deleted: true, weight });
         }
     }
 }
@@ -186,8 +213,16 @@ impl World {
             store.objects[found].insert(key_of(&value), Arc::new(value));
         }
         store.forgotten = self.resource_version;
+        store.weight = store
+            .objects
+            .iter()
+            .flat_map(|objects| objects.values())
+            .map(|value| bounds::weight(value))
+            .sum();
+        store.pods_max = bounds::PODS_MAX.max(self.pods.len());
         self.store = Some(Box::new(store));
         self.furnish();
+        self.note_revisions();
     }
 
     /// What the API server stores, where it is served.
@@ -249,6 +284,10 @@ impl World {
         if exists {
             store.put(version, index, key, Arc::new(value));
         } else {
+            // Its last state stays readable by id, what a client wrote included; pods are counted by their number.
+            if !matches!(id, ObjectId::Pod(_)) {
+                store.kept += bounds::weight(&value);
+            }
             store.remove(version, index, key, Arc::new(value));
         }
     }

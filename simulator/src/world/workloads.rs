@@ -300,6 +300,9 @@ impl World {
     pub(super) fn sync_deployment(&mut self, id: DeploymentId, cause: EntryId) {
         self.owners.pending_deployments[id.index()] = false;
         let Some(mut state) = self.deployments.get(id).cloned() else { return };
+        if state.meta.deletion_at.is_some() {
+            return;
+        }
         if !state.paused && self.owners.changed_templates.remove(&id) {
             self.adopt_template(id, cause);
             state = self.deployments.last(id).clone();
@@ -436,6 +439,9 @@ impl World {
         grow(&mut self.owners.pending_sets, id.index());
         self.owners.pending_sets[id.index()] = false;
         let Some(state) = self.replica_sets.get(id).cloned() else { return };
+        if state.meta.deletion_at.is_some() {
+            return;
+        }
         let now = self.now as i64;
         let active: Vec<PodId> = self
             .owners
@@ -546,6 +552,9 @@ impl World {
     pub(super) fn sync_stateful_set(&mut self, id: StatefulSetId, cause: EntryId) {
         self.owners.pending_stateful[id.index()] = false;
         let Some(state) = self.stateful_sets.get(id).cloned() else { return };
+        if state.meta.deletion_at.is_some() {
+            return;
+        }
         grow(&mut self.owners.stateful_pods, id.index());
         let pods = self.owners.stateful_pods[id.index()].clone();
         let revision = self.owners.stateful_revisions.get(&id).map(|&(at, _)| at);
@@ -573,12 +582,15 @@ impl World {
             partition: Some(0),
         };
         if let stateful_set::Step::Act(actions) = stateful_set::next_step(&set, &seen) {
+            let mut refused = false;
             for action in actions {
                 match action {
+                    stateful_set::Action::Create(_) if refused => {}
                     stateful_set::Action::Create(ordinal) => {
                         if !self.quota_admits(&state.meta.namespace, state.spec) {
                             self.retry_refused(Event::SyncStatefulSet(id), cause);
                             self.owners.pending_stateful[id.index()] = true;
+                            refused = true;
                             continue;
                         }
                         let name = format!("{}-{ordinal}", state.meta.name);
@@ -625,6 +637,9 @@ impl World {
         let nodes: Vec<NodeId> = self.nodes.iter().map(|(id, _)| id).collect();
         for id in sets {
             let state = self.daemon_sets.last(id).clone();
+            if state.meta.deletion_at.is_some() {
+                continue;
+            }
             let mut create = Vec::new();
             for &node in &nodes {
                 let here = self.node_states[node.index()]
@@ -645,6 +660,9 @@ impl World {
                 }
             }
             for node in create {
+                if self.pods_are_full() {
+                    break;
+                }
                 let name = format!("{}-{}", state.meta.name, self.name_suffix());
                 let identity = (state.meta.namespace.clone(), Arc::from(name));
                 let labels = state.template_labels.clone();
@@ -659,6 +677,9 @@ impl World {
     pub(super) fn sync_job(&mut self, id: JobId, cause: EntryId) {
         self.owners.pending_jobs[id.index()] = false;
         let Some(state) = self.jobs.get(id).cloned() else { return };
+        if state.meta.deletion_at.is_some() {
+            return;
+        }
         grow(&mut self.owners.job_pods, id.index());
         let pods = self.owners.job_pods[id.index()].clone();
         let active = pods.iter().filter(|&&pod| self.pods.last(pod).active()).count();
@@ -680,6 +701,10 @@ impl World {
         };
         if let job::Step::Create(count) = job::next_step(&seen, self.now as i64) {
             for _ in 0..count {
+                if self.pods_are_full() {
+                    self.retry_refused(Event::SyncJob(id), cause);
+                    break;
+                }
                 let name = format!("{}-{}", state.meta.name, self.name_suffix());
                 let identity = (state.meta.namespace.clone(), Arc::from(name));
                 let labels = state.template_labels.clone();

@@ -21,6 +21,7 @@ use crate::{api::resources::Resource, selector::SelectorError};
 mod create;
 mod delete;
 mod pods;
+mod revisions;
 mod rollout;
 mod update;
 
@@ -38,6 +39,9 @@ pub enum WriteError {
     /// A ResourceQuota of the namespace does not let another such pod in.
     #[error("exceeded quota")]
     Quota,
+    /// The simulation holds no more pods.
+    #[error("exceeded quota: simulation, requested: pods=1, used: pods={0}, limited: pods={0}")]
+    Full(usize),
     /// The object is gone.
     #[error("the object is gone")]
     Gone,

@@ -33,6 +33,7 @@ fn what_the_api_server_says_is_decided_again_tried_later_read_or_given_up() {
     check(500, "InternalError", "etcdserver: request timed out", 0, Answer::Unknown);
     check(503, "ServiceUnavailable", "try again", 1, Answer::Unknown);
     check(504, "Timeout", "timeout", 0, Answer::Unknown);
-    let two = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+    let two =
+        "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
     check(500, "InternalError", two, 0, Answer::Refused(format!("InternalError: {two}")));
 }

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{super::human, Column};
+use super::{
+    super::{human, objects::at},
+    Column,
+};
 
 /// How objects of a kind become rows.
 pub(super) struct Kind {
@@ -202,15 +205,15 @@ const PRIORITY_CLASS: &[Column] =
     &[("Name", "string", 0), ("Value", "integer", 0), ("Global-Default", "boolean", 0), ("Age", "string", 0)];
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+    at(value, pointer).and_then(Value::as_str).unwrap_or("")
 }
 
 fn number(value: &Value, pointer: &str) -> i64 {
-    value.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+    at(value, pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
 fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+    at(value, pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn or_none(text: &str) -> Value {
@@ -222,7 +225,7 @@ fn name(value: &Value) -> Value {
 }
 
 fn age(value: &Value, now: Timestamp) -> Value {
-    json!(human::since(value.pointer("/metadata/creationTimestamp"), now))
+    json!(human::since(at(value, "/metadata/creationTimestamp"), now))
 }
 
 fn plain(value: &Value, now: Timestamp) -> Vec<Value> {
@@ -316,12 +319,12 @@ fn pod_status(value: &Value) -> String {
             status = waiting.to_owned();
         } else if !ended.is_empty() {
             status = ended.to_owned();
-        } else if one.pointer("/state/terminated").is_some() {
+        } else if at(one, "/state/terminated").is_some() {
             status = match number(one, "/state/terminated/signal") {
                 0 => format!("ExitCode:{}", number(one, "/state/terminated/exitCode")),
                 signal => format!("Signal:{signal}"),
             };
-        } else if one.get("ready") == Some(&json!(true)) && one.pointer("/state/running").is_some() {
+        } else if one.get("ready") == Some(&json!(true)) && at(one, "/state/running").is_some() {
             running = true;
         }
     }
@@ -329,7 +332,7 @@ fn pod_status(value: &Value) -> String {
         status = if has_condition(value, "Ready", "True") { "Running" } else { "NotReady" }.into();
     }
     let finished = matches!(phase, "Succeeded" | "Failed");
-    if value.pointer("/metadata/deletionTimestamp").is_some() {
+    if at(value, "/metadata/deletionTimestamp").is_some() {
         if text(value, "/status/reason") == "NodeLost" {
             status = "Unknown".into();
         } else if !finished {
@@ -347,7 +350,7 @@ fn node(value: &Value, now: Timestamp) -> Vec<Value> {
         None => "Unknown",
     }
     .to_owned();
-    if value.pointer("/spec/unschedulable") == Some(&json!(true)) {
+    if at(value, "/spec/unschedulable") == Some(&json!(true)) {
         status += ",SchedulingDisabled";
     }
     let mut roles: Vec<&str> = value
@@ -393,7 +396,7 @@ fn deployment(value: &Value, now: Timestamp) -> Vec<Value> {
         age(value, now),
         of_containers(value, "name"),
         of_containers(value, "image"),
-        selector(value.pointer("/spec/selector")),
+        selector(at(value, "/spec/selector")),
     ]
 }
 
@@ -406,7 +409,7 @@ fn replica_set(value: &Value, now: Timestamp) -> Vec<Value> {
         age(value, now),
         of_containers(value, "name"),
         of_containers(value, "image"),
-        selector(value.pointer("/spec/selector")),
+        selector(at(value, "/spec/selector")),
     ]
 }
 
@@ -428,11 +431,11 @@ fn daemon_set(value: &Value, now: Timestamp) -> Vec<Value> {
         json!(number(value, "/status/numberReady")),
         json!(number(value, "/status/updatedNumberScheduled")),
         json!(number(value, "/status/numberAvailable")),
-        pairs(value.pointer("/spec/template/spec/nodeSelector")),
+        pairs(at(value, "/spec/template/spec/nodeSelector")),
         age(value, now),
         of_containers(value, "name"),
         of_containers(value, "image"),
-        selector(value.pointer("/spec/selector")),
+        selector(at(value, "/spec/selector")),
     ]
 }
 
@@ -441,16 +444,16 @@ fn job(value: &Value, now: Timestamp) -> Vec<Value> {
         "Complete"
     } else if has_condition(value, "Failed", "True") {
         "Failed"
-    } else if value.pointer("/metadata/deletionTimestamp").is_some() {
+    } else if at(value, "/metadata/deletionTimestamp").is_some() {
         "Terminating"
-    } else if value.pointer("/spec/suspend") == Some(&json!(true)) {
+    } else if at(value, "/spec/suspend") == Some(&json!(true)) {
         "Suspended"
     } else {
         "Running"
     };
-    let completions = value.pointer("/spec/completions").and_then(Value::as_i64).unwrap_or(1);
+    let completions = at(value, "/spec/completions").and_then(Value::as_i64).unwrap_or(1);
     let time = |pointer: &str| {
-        value.pointer(pointer).and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok())
+        at(value, pointer).and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok())
     };
     let duration = time("/status/startTime").map_or(String::new(), |started| {
         let ended = time("/status/completionTime").unwrap_or(now);
@@ -464,17 +467,17 @@ fn job(value: &Value, now: Timestamp) -> Vec<Value> {
         age(value, now),
         of_containers(value, "name"),
         of_containers(value, "image"),
-        selector(value.pointer("/spec/selector")),
+        selector(at(value, "/spec/selector")),
     ]
 }
 
 fn cron_job(value: &Value, now: Timestamp) -> Vec<Value> {
-    let last = value.pointer("/status/lastScheduleTime");
+    let last = at(value, "/status/lastScheduleTime");
     vec![
         name(value),
         json!(text(value, "/spec/schedule")),
         or_none(text(value, "/spec/timeZone")),
-        value.pointer("/spec/suspend").cloned().unwrap_or(json!(false)),
+        at(value, "/spec/suspend").cloned().unwrap_or(json!(false)),
         json!(list(value, "/status/active").count()),
         if last.is_some() { json!(human::since(last, now)) } else { json!("<none>") },
         age(value, now),
@@ -510,7 +513,7 @@ fn service(value: &Value, now: Timestamp) -> Vec<Value> {
         json!(shown),
         or_none(&ports.join(",")),
         age(value, now),
-        pairs(value.pointer("/spec/selector")),
+        pairs(at(value, "/spec/selector")),
     ]
 }
 
@@ -539,16 +542,16 @@ fn autoscaler(value: &Value, now: Timestamp) -> Vec<Value> {
             let resource = text(metric, "/resource/name");
             let current = list(value, "/status/currentMetrics")
                 .find(|one| text(one, "/resource/name") == resource)
-                .and_then(|one| one.pointer("/resource/current/averageUtilization")?.as_i64())
+                .and_then(|one| at(one, "/resource/current/averageUtilization")?.as_i64())
                 .map_or_else(|| "<unknown>".into(), |value| format!("{value}%"));
-            match metric.pointer("/resource/target/averageUtilization") {
+            match at(metric, "/resource/target/averageUtilization") {
                 Some(target) => format!("{resource}: {current}/{target}%"),
                 None => format!("{current}/<unknown>"),
             }
         })
         .collect();
     let targets = if targets.is_empty() { "<none>".into() } else { targets.join(", ") };
-    let least = value.pointer("/spec/minReplicas").map_or("<unset>".into(), Value::to_string);
+    let least = at(value, "/spec/minReplicas").map_or("<unset>".into(), Value::to_string);
     vec![
         name(value),
         json!(reference),
@@ -561,7 +564,7 @@ fn autoscaler(value: &Value, now: Timestamp) -> Vec<Value> {
 }
 
 fn budget(value: &Value, now: Timestamp) -> Vec<Value> {
-    let limit = |field: &str| match value.pointer(&format!("/spec/{field}")) {
+    let limit = |field: &str| match at(value, &format!("/spec/{field}")) {
         None | Some(Value::Null) => json!("N/A"),
         Some(Value::String(text)) => json!(text),
         Some(other) => json!(other.to_string()),

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{body, dry_run, service, written};
+use super::{body, dry_run, fits, service, written};
 use crate::{
     api::{
         Failure, Request, Response, base64, content, defaults, managed, read::store, route::Target, validate,
     },
-    world::{World, store::key_of, writes::WriteError},
+    world::{World, bounds, store::key_of, writes::WriteError},
 };
 
 /// Creates an object from the body.
@@ -80,14 +80,20 @@ pub(super) fn create_object(
         "",
         &now,
     );
+    fits(&value)?;
     let stored = if options_dry {
         value["metadata"]["uid"] = json!("00000000-0000-4000-8000-000000000000");
         value["metadata"]["creationTimestamp"] = json!(now);
         std::sync::Arc::new(value)
     } else {
+        if resource.kind == "Pod" || value.pointer("/spec/template").is_some() {
+            world.charge(bounds::weight(&value));
+        }
         let entry = world.written("create", resource, &key);
         world.create_object(target.index, value, entry).map_err(|error| match error {
-            WriteError::Quota => Failure::forbidden(resource, &key.1, &error.to_string()),
+            WriteError::Quota | WriteError::Full(_) => {
+                Failure::forbidden(resource, &key.1, &error.to_string())
+            }
             _ => Failure::bad_request(format!("{}: {error}", resource.kind)),
         })?
     };

@@ -123,7 +123,8 @@ pub(super) fn deletion(request: &Request, options: Option<&Value>) -> Result<Del
     let propagation = match policy {
         Some("Orphan") => Propagation::Orphan,
         None if orphan => Propagation::Orphan,
-        None | Some("Background" | "Foreground") => Propagation::Cascade,
+        None | Some("Background") => Propagation::Background,
+        Some("Foreground") => Propagation::Foreground,
         Some(other) => {
             return Err(Failure::bad_request(format!(
                 "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": supported \

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{body, create, dry_run, service, written};
+use super::{body, create, dry_run, fits, service, written};
 use crate::{
     api::{
         Failure, Request, Response, apply, content, defaults,
@@ -16,7 +16,7 @@ use crate::{
         route::Target,
         validate,
     },
-    world::World,
+    world::{World, bounds},
 };
 
 const PATCHES: &str = "application/json-patch+json, application/merge-patch+json, \
@@ -229,10 +229,15 @@ fn finish(
         &now,
     );
     let managers_changed = new.pointer("/metadata/managedFields") != old.pointer("/metadata/managedFields");
+    fits(&new)?;
     let writes = changed || applied.is_some() && managers_changed;
     let stored = if dry || !writes {
         if changed { Arc::new(new) } else { old.clone() }
     } else {
+        if before.pointer("/spec/template") != new.pointer("/spec/template") {
+            // Templates of the past are kept for the pods that have them.
+            world.charge(bounds::weight(&new));
+        }
         let entry = world.written("update", resource, &target.key());
         world
             .update_object(target.index, &before, new, status, entry)

@@ -184,8 +184,16 @@ fn nodes<'a>(cluster: &'a Cluster, notes: &mut Vec<String>) -> Vec<NodeFacts<'a>
             .and_then(|id| id.strip_prefix("aws://"))
             .and_then(|path| path.trim_start_matches('/').rsplit_once('/'))
             .filter(|(_, id)| id.starts_with("i-"));
+        let labels = node.metadata.labels.as_ref();
+        let grouped = labels.is_some_and(|labels| labels.contains_key(GROUP_LABEL));
         match (provider_id, parts) {
             (_, Some(_)) => {}
+            (None, _) if grouped => {
+                notes.push(format!(
+                    "node {name}: instance {} assumed: it has no providerID",
+                    assumed_instance(name)
+                ));
+            }
             (None, _) => {
                 notes.push(format!("node {name}: has no providerID: no load balancer will send to it"))
             }
@@ -196,7 +204,9 @@ fn nodes<'a>(cluster: &'a Cluster, notes: &mut Vec<String>) -> Vec<NodeFacts<'a>
             node,
             group: None,
             zone: parts.map(|(zone, _)| zone.to_owned()).unwrap_or_default(),
-            instance: parts.map(|(_, id)| id.to_owned()),
+            instance: parts
+                .map(|(_, id)| id.to_owned())
+                .or_else(|| (grouped && provider_id.is_none()).then(|| assumed_instance(name))),
         };
         facts.group = facts.label(GROUP_LABEL).map(str::to_owned);
         if facts.group.is_none() {
@@ -208,6 +218,11 @@ fn nodes<'a>(cluster: &'a Cluster, notes: &mut Vec<String>) -> Vec<NodeFacts<'a>
         all.push(facts);
     }
     all
+}
+
+/// The instance of a managed node group's node whose export does not name it.
+pub(crate) fn assumed_instance(node: &str) -> String {
+    format!("i-0{}", hex(node))
 }
 
 fn region(file: &AwsFile, nodes: &[NodeFacts<'_>], notes: &mut Vec<String>) -> String {

@@ -16,7 +16,7 @@ use super::{
     },
     Builder,
 };
-use crate::import::Object;
+use crate::import::{Object, aws::assumed_instance};
 
 impl Builder {
     pub(super) fn node(&mut self, object: &Object, node: &core::Node) {
@@ -52,7 +52,11 @@ impl Builder {
         }
         let group_name: Option<Arc<str>> =
             meta.labels.get("eks.amazonaws.com/nodegroup").map(|name| name.as_str().into());
-        let provider_id: Option<Arc<str>> = spec.provider_id.as_deref().map(Arc::from);
+        let provider_id = spec.provider_id.or_else(|| {
+            let assumed = group_name.is_some().then(|| assumed_instance(&meta.name))?;
+            Some(format!("aws:///{zone_name}/{assumed}"))
+        });
+        let provider_id: Option<Arc<str>> = provider_id.map(Arc::from);
         let instance_name = provider_id
             .as_deref()
             .filter(|id| id.starts_with("aws:///"))
@@ -64,7 +68,7 @@ impl Builder {
         let state = Node {
             instance: instance_name.as_ref().map(|_| InstanceId::from(self.world.instances.len())),
             provider_id,
-            taints: Arc::new(spec.taints.unwrap_or_default()),
+            taints: Arc::new(taints_kept_by_the_controller(spec.taints.unwrap_or_default(), ready)),
             unschedulable: spec.unschedulable.unwrap_or(false),
             ready,
             zone: zone_name,
@@ -107,6 +111,20 @@ impl Builder {
             }
         }
     }
+}
+
+/// A node's taints with the one that the node lifecycle controller would have put on one that is not Ready.
+fn taints_kept_by_the_controller(mut taints: Vec<core::Taint>, ready: ReadyCondition) -> Vec<core::Taint> {
+    let key = match ready {
+        ReadyCondition::True => return taints,
+        ReadyCondition::False => "node.kubernetes.io/not-ready",
+        ReadyCondition::Unknown => "node.kubernetes.io/unreachable",
+    };
+    if !taints.iter().any(|taint| taint.key == key && taint.effect == "NoSchedule") {
+        let effect = "NoSchedule".to_owned();
+        taints.push(core::Taint { key: key.to_owned(), effect, ..Default::default() });
+    }
+    taints
 }
 
 pub(super) fn zone_of(labels: Option<&BTreeMap<String, String>>) -> Arc<str> {

@@ -67,12 +67,14 @@ impl World {
                 let meta = self.created_meta(&value);
                 let id = self.add_stateful_set(meta, &typed(&value)?)?;
                 self.stateful_set_changed(id, entry);
+                self.note_revision(ObjectId::StatefulSet(id));
             }
             "daemonsets" => {
                 let meta = self.created_meta(&value);
                 let id = self.add_daemon_set(meta, &typed(&value)?)?;
                 self.daemon_set_changed(id, entry);
                 self.mark_daemon_sets(entry);
+                self.note_revision(ObjectId::DaemonSet(id));
             }
             "jobs" => {
                 let meta = self.created_meta(&value);
@@ -179,6 +181,9 @@ impl World {
     fn create_client_pod(&mut self, value: &Value, entry: EntryId) -> Result<PodId, WriteError> {
         let pod: core::Pod = typed(value)?;
         let meta = self.created_meta(value);
+        if self.pods_are_full() {
+            return Err(WriteError::Full(self.pods.len()));
+        }
         let spec = self.add_spec(&meta.namespace.clone(), pod.spec.unwrap_or_default())?;
         if !self.quota_admits(&meta.namespace, spec) {
             return Err(WriteError::Quota);

@@ -8,9 +8,12 @@ use super::finalizers;
 use crate::world::{
     Time, World,
     ids::{EntryId, PodId, ReplicaSetId},
-    objects::PodOwner,
-    store::{Key, ObjectId, key_of},
+    objects::{Body, Phase, PodOwner},
+    store::{Key, ObjectId, Store, key_of},
 };
+
+/// The finalizer of what waits for its dependents. Source: apimachinery, `FinalizerDeleteDependents`.
+const FOREGROUND: &str = "foregroundDeletion";
 
 /// How to delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +27,10 @@ pub struct Deletion {
 /// What becomes of dependents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {
-    /// They go too.
-    Cascade,
+    /// They go too, afterwards.
+    Background,
+    /// They go first; the object stays until they are gone.
+    Foreground,
     /// They stay, without an owner.
     Orphan,
 }
@@ -63,10 +68,14 @@ impl World {
         } else if finalizers(value) {
             self.mark_deleted(id, entry);
         } else {
-            if deletion.propagation == Propagation::Orphan {
-                self.orphan(id);
+            match deletion.propagation {
+                Propagation::Foreground if self.has_dependents(id) => self.delete_in_foreground(id, entry),
+                Propagation::Background | Propagation::Foreground => self.remove_object(id, entry),
+                Propagation::Orphan => {
+                    self.orphan(id);
+                    self.remove_object(id, entry);
+                }
             }
-            self.remove_object(id, entry);
         }
         self.shown(resource, &key).map_or(Deleted::Gone, Deleted::Remains)
     }
@@ -166,11 +175,13 @@ impl World {
                 self.remove_set(id, entry);
             }
             ObjectId::StatefulSet(id) => {
+                self.forget_revisions(&self.document(ObjectId::StatefulSet(id)));
                 remove!(stateful_sets, id);
                 self.stateful_set_changed(id, entry);
                 self.delete_pods(|owner| matches!(owner, PodOwner::StatefulSet(set, _) if set == id), entry);
             }
             ObjectId::DaemonSet(id) => {
+                self.forget_revisions(&self.document(ObjectId::DaemonSet(id)));
                 remove!(daemon_sets, id);
                 self.daemon_set_changed(id, entry);
                 self.delete_pods(|owner| owner == PodOwner::DaemonSet(id), entry);
@@ -220,6 +231,83 @@ impl World {
         self.forget_set(id);
         self.replica_set_changed(id, entry);
         self.delete_pods(|owner| owner == PodOwner::ReplicaSet(id), entry);
+        if let Some(deployment) = self.replica_sets.last(id).deployment {
+            self.foreground_ends(ObjectId::Deployment(deployment), entry);
+        }
+    }
+
+    fn has_dependents(&self, id: ObjectId) -> bool {
+        match id {
+            ObjectId::Deployment(id) => !self.replica_sets_of(id).is_empty(),
+            _ => self.pods.iter().any(|(_, pod)| pod.owner.object() == Some(id)),
+        }
+    }
+
+    /// Deletes what an object owns; the object follows when that is gone.
+    fn delete_in_foreground(&mut self, id: ObjectId, entry: EntryId) {
+        let mut value = self.document(id);
+        value["metadata"]["finalizers"] = json!([FOREGROUND]);
+        let body = Body::Written(Arc::new(value));
+        match id {
+            ObjectId::Deployment(id) => self.deployments.edit(id).meta.body = body,
+            ObjectId::ReplicaSet(id) => self.replica_sets.edit(id).meta.body = body,
+            ObjectId::StatefulSet(id) => self.stateful_sets.edit(id).meta.body = body,
+            ObjectId::DaemonSet(id) => self.daemon_sets.edit(id).meta.body = body,
+            ObjectId::Job(id) => self.jobs.edit(id).meta.body = body,
+            _ => return,
+        }
+        self.mark_deleted(id, entry);
+        if let Some(store) = self.store.as_deref_mut() {
+            store.foreground.push(id);
+        }
+        let ObjectId::Deployment(deployment) = id else {
+            self.delete_pods(|owner| owner.object() == Some(id), entry);
+            return;
+        };
+        for set in self.replica_sets_of(deployment).to_vec() {
+            if self.has_dependents(ObjectId::ReplicaSet(set)) {
+                self.delete_in_foreground(ObjectId::ReplicaSet(set), entry);
+            } else {
+                self.remove_set(set, entry);
+            }
+        }
+    }
+
+    /// Something that an object owned is gone: if that was the last of it and the object waits for it, it goes too.
+    pub(in crate::world) fn foreground_ends(&mut self, id: ObjectId, entry: EntryId) {
+        let waits = |store: &Store| store.foreground.contains(&id);
+        if !self.store.as_deref().is_some_and(waits) || self.has_dependents(id) {
+            return;
+        }
+        if let Some(store) = self.store.as_deref_mut() {
+            store.foreground.retain(|one| *one != id);
+        }
+        self.remove_object(id, entry);
+    }
+
+    /// Whether somebody's finalizers keep a pod whose containers have ended: it stands there, ended, until they are gone.
+    pub(in crate::world) fn pod_is_kept(&mut self, id: PodId, entry: EntryId) -> bool {
+        if self.store.is_none() {
+            return false;
+        }
+        let pod = self.pods.last(id).clone();
+        if !self.body_value(&pod.meta.body).is_some_and(|body| finalizers(&body)) {
+            return false;
+        }
+        let first = pod.meta.deletion_at.is_none();
+        let ended = !pod.finished() && !self.accepts(id);
+        if first || ended {
+            let now = self.now;
+            let edited = self.pods.edit(id);
+            edited.meta.deletion_at.get_or_insert(now);
+            if ended {
+                // As after SIGTERM; nothing tells here how the process ended.
+                edited.phase = Phase::Failed;
+            }
+            self.set_ready(id, false, entry);
+            self.pod_changed(id, entry);
+        }
+        true
     }
 
     fn delete_pods(&mut self, of: impl Fn(PodOwner) -> bool, entry: EntryId) {

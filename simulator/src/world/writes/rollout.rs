@@ -153,7 +153,7 @@ impl World {
 }
 
 /// The template of a workload without the label that tells revisions apart.
-fn bare_template(value: &Value) -> Value {
+pub(super) fn bare_template(value: &Value) -> Value {
     let mut template = value.pointer("/spec/template").cloned().unwrap_or_default();
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.shift_remove(HASH);

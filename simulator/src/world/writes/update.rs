@@ -66,6 +66,7 @@ impl World {
             ObjectId::StatefulSet(id) => {
                 self.note_differences("StatefulSet", id.0, old, &new, entry);
                 self.update_stateful_set(id, old, &new, entry)?;
+                self.note_revision(ObjectId::StatefulSet(id));
                 self.shown(resource, &key)
             }
             ObjectId::DaemonSet(id) => {
@@ -82,6 +83,7 @@ impl World {
                 }
                 self.daemon_set_changed(id, entry);
                 self.mark_daemon_sets(entry);
+                self.note_revision(ObjectId::DaemonSet(id));
                 self.shown(resource, &key)
             }
             ObjectId::Job(id) => {
@@ -145,8 +147,12 @@ impl World {
                 self.shown(resource, &key)
             }
         };
-        if ends && !matches!(id, ObjectId::Pod(_)) {
-            self.remove_object(id, entry);
+        match id {
+            // A pod whose containers still run is its kubelet's to remove.
+            ObjectId::Pod(pod) if ends && self.pods.last(pod).finished() => self.remove_pod(pod, entry),
+            ObjectId::Pod(_) => {}
+            _ if ends => self.remove_object(id, entry),
+            _ => {}
         }
         stored.ok_or(WriteError::Gone)
     }
