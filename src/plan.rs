@@ -108,6 +108,13 @@ pub(crate) fn fresh(
         bail!("the plan was made for {}, this is {}", saved.server, session.connected.server);
     }
     let mut planned = saved.plan;
+    let journal = shell.view().journal.clone();
+    if journal.as_deref().and_then(scenarios::journal::plan_id) == Some(&*planned.id) {
+        bail!(
+            "plan {} has been carried out already, and runs once: make a new one with `nodeferry plan`",
+            planned.id
+        );
+    }
     let now = plan::Plan::new(&planned.id, "", request, shell.view(), planned.planned_at);
     planned.boot_id = now.boot_id.clone();
     if let Some(what) = differing(&planned, &now) {
