@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 #[path = "support/nodeferry.rs"]
+#[expect(dead_code, reason = "commands are run in another environment here")]
 mod support;
 
 use std::{

@@ -7,9 +7,9 @@ mod service;
 
 use super::resources::Resource;
 
-/// What the server writes into the specification of a pod where it is silent.
-pub(super) fn pod_spec(spec: &mut Value) {
-    pod::spec(spec);
+/// What the server writes into a pod where it is silent.
+pub(super) fn pod(value: &mut Value) {
+    pod::pod(value);
 }
 
 /// Fills in an object that is about to be stored.

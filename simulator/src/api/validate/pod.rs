@@ -28,17 +28,17 @@ pub(super) fn pod(value: &Value, old: Option<&Value>, causes: &mut Causes) {
     let empty = json!({});
     let new = value.get("spec").unwrap_or(&empty);
     spec(new, "spec", causes);
-    if let Some(old) = old.and_then(|old| old.get("spec")) {
-        update(new, old, causes);
+    if let Some(old) = old {
+        // A pod of an export may lack what the server would have written when it was created; that is no change of it.
+        let [mut stored, mut new] = [old.clone(), value.clone()];
+        defaults::pod(&mut stored);
+        defaults::pod(&mut new);
+        update(new.get("spec").unwrap_or(&empty), stored.get("spec").unwrap_or(&empty), causes);
     }
 }
 
 /// What of a pod may change: images, a shorter deadline, more tolerations, fewer scheduling gates.
 fn update(new: &Value, old: &Value, causes: &mut Causes) {
-    // A pod of an export may lack what the server would have written when it was created; that is no change of it.
-    let mut stored = old.clone();
-    defaults::pod_spec(&mut stored);
-    let old = &stored;
     let mut fixed = new.clone();
     let Some(fields) = fixed.as_object_mut() else { return };
     for part in ["containers", "initContainers", "ephemeralContainers"] {
