@@ -1,6 +1,9 @@
 //! What can be asked on the command line, and the limits of numbers. Whether it makes sense for a cluster is decided
 //! where the cluster is known.
 
+#[cfg(feature = "live")]
+pub(crate) mod cluster;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -61,6 +64,22 @@ pub(crate) enum Command {
     Conformance(Conformance),
     #[cfg(feature = "live")]
     Serve(Serve),
+    #[cfg(feature = "live")]
+    Preflight(Box<cluster::Preflight>),
+    #[cfg(feature = "live")]
+    Plan(Box<cluster::Plan>),
+    #[cfg(feature = "live")]
+    Migrate(Box<cluster::Migrate>),
+    #[cfg(feature = "live")]
+    Status(Box<cluster::Status>),
+    #[cfg(feature = "live")]
+    Resume(Box<cluster::Resume>),
+    #[cfg(feature = "live")]
+    Pause(Box<cluster::Pause>),
+    #[cfg(feature = "live")]
+    Rollback(Box<cluster::Rollback>),
+    #[cfg(feature = "live")]
+    Unlock(Box<cluster::Unlock>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,25 +128,8 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Migration")]
     pub(crate) accept: Vec<String>,
 
-    /// Instance types of the new group [default: those of the old]
-    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = word, help_heading = "New group")]
-    pub(crate) instance_types: Vec<String>,
-    /// Fewest nodes of the new group [default: as the old]
-    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
-    pub(crate) min: Option<u32>,
-    /// Most nodes of the new group [default: as the old]
-    #[arg(long, value_name = "N", value_parser = nodes_at_least_one, allow_negative_numbers = true, help_heading = "New group")]
-    pub(crate) max: Option<u32>,
-    /// Nodes wanted, within --min and --max [default: as the old]
-    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
-    pub(crate) desired: Option<u32>,
-    /// AMI type of the new group [default: that of the old]
-    #[arg(long, value_name = "TYPE", value_parser = AMI_TYPES, hide_possible_values = true,
-          help_heading = "New group")]
-    pub(crate) ami_type: Option<String>,
-    /// Subnets of the new group [default: those of the old]
-    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = word, help_heading = "New group")]
-    pub(crate) subnets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) group: NewGroup,
 
     /// Everything that is left to chance follows from this number
     #[arg(
@@ -166,6 +168,31 @@ pub(crate) struct Simulate {
     /// Writes the AWS side as it is at the end into a file of JSON, which --aws reads
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) export_aws: Option<PathBuf>,
+}
+
+/// What the new group is to be.
+#[derive(Debug, Clone, Default, Args)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct NewGroup {
+    /// Instance types of the new group [default: those of the old]
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = word, help_heading = "New group")]
+    pub(crate) instance_types: Vec<String>,
+    /// Fewest nodes of the new group [default: as the old]
+    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
+    pub(crate) min: Option<u32>,
+    /// Most nodes of the new group [default: as the old]
+    #[arg(long, value_name = "N", value_parser = nodes_at_least_one, allow_negative_numbers = true, help_heading = "New group")]
+    pub(crate) max: Option<u32>,
+    /// Nodes wanted, within --min and --max [default: as the old]
+    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true, help_heading = "New group")]
+    pub(crate) desired: Option<u32>,
+    /// AMI type of the new group [default: that of the old]
+    #[arg(long, value_name = "TYPE", value_parser = AMI_TYPES, hide_possible_values = true,
+          help_heading = "New group")]
+    pub(crate) ami_type: Option<String>,
+    /// Subnets of the new group [default: those of the old]
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = word, help_heading = "New group")]
+    pub(crate) subnets: Vec<String>,
 }
 
 const SIMULATE_EXAMPLES: &str = "\
@@ -242,6 +269,7 @@ Examples:
 Exit codes: 0 stopped, 2 usage or input";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum StrategyName {
     /// Every connection moves at most once, and every wait ends on evidence
     SingleMove,
@@ -296,6 +324,26 @@ impl ClassName {
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+impl NewGroup {
+    /// Whether the sizes fit each other.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        match (self.min, self.max) {
+            (Some(min), Some(max)) if min > max => anyhow::bail!("--min {min} is more than --max {max}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Words as they are shared.
+pub(crate) fn shared(words: &[String]) -> Vec<std::sync::Arc<str>> {
+    words.iter().map(|word| word.as_str().into()).collect()
+}
+
+/// Codes of findings, as they are spelled.
+pub(crate) fn codes(words: &[String]) -> std::collections::BTreeSet<String> {
+    words.iter().map(|code| code.trim().to_uppercase()).collect()
 }
 
 /// A number within limits. Clap's own message would speak of digits and types.

@@ -17,9 +17,35 @@ pub(crate) enum Exit {
     Inconclusive,
     /// Blocking findings stopped the migration before it began.
     Refused,
+    /// A cluster or an account did not answer.
+    Unreachable,
+    /// A migration has stopped, and says why; it can be resumed or rolled back.
+    Stopped,
+    /// Another migration, or another process, holds the cluster.
+    Locked,
+    /// A migration was rolled back.
+    RolledBack,
+    /// A migration has stopped past the point of no return; it can only be resumed.
+    Committed,
+    /// A migration was held or interrupted; it can be resumed.
+    Paused,
 }
 
-/// The table as `--help` shows it. Code 5 is for commands that talk to a real cluster.
+/// How a command ends that could not be carried out.
+pub(crate) fn of(error: &anyhow::Error) -> Exit {
+    #[cfg(feature = "live")]
+    {
+        use scenarios::shell::{Unreachable, connect::ConnectError};
+        let connecting = error.downcast_ref::<ConnectError>();
+        if error.is::<Unreachable>() || matches!(connecting, Some(ConnectError::Unreachable(_))) {
+            return Exit::Unreachable;
+        }
+    }
+    let _ = error;
+    Exit::Input
+}
+
+/// The table as `--help` shows it.
 pub(crate) const TABLE: &str = "\
 Exit codes:
   0  held: every promise held
@@ -27,7 +53,13 @@ Exit codes:
   2  the command line or a file makes no sense
   3  inconclusive: nothing broke, but too little was at stake
   4  refused: blocking findings (see --accept)
-  5  unreachable: a cluster did not answer (no command of this version talks to one)";
+  5  unreachable: a cluster or an account did not answer
+Of a migration of a real cluster also:
+  6  stopped, saying why: `nodeferry resume` or `nodeferry rollback`
+  7  locked: another migration is under way
+  8  rolled back
+  9  stopped past the point of no return: `nodeferry resume`
+ 10  held or interrupted: `nodeferry resume`";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
@@ -37,6 +69,12 @@ impl From<Exit> for ExitCode {
             Exit::Input => 2,
             Exit::Inconclusive => 3,
             Exit::Refused => 4,
+            Exit::Unreachable => 5,
+            Exit::Stopped => 6,
+            Exit::Locked => 7,
+            Exit::RolledBack => 8,
+            Exit::Committed => 9,
+            Exit::Paused => 10,
         })
     }
 }

@@ -4,17 +4,31 @@ mod arguments;
 mod conformance;
 mod exit;
 mod files;
+mod findings;
+#[cfg(feature = "live")]
+mod migrate;
 mod output;
 #[cfg(feature = "live")]
+mod plan;
+#[cfg(feature = "live")]
+mod preflight;
+#[cfg(feature = "live")]
+mod progress;
+#[cfg(feature = "live")]
 mod serve;
+#[cfg(feature = "live")]
+mod session;
 mod simulate;
+#[cfg(feature = "live")]
+mod status;
+#[cfg(feature = "live")]
+mod wish;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use arguments::{Arguments, Command};
-use exit::Exit;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -23,10 +37,26 @@ fn main() -> ExitCode {
         Command::Conformance(asked) => conformance::run(asked, arguments.color),
         #[cfg(feature = "live")]
         Command::Serve(asked) => serve::run(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Preflight(asked) => preflight::run(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Plan(asked) => plan::run(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Migrate(asked) => migrate::run(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Status(asked) => status::run(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Resume(asked) => migrate::resume(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Pause(asked) => wish::pause(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Rollback(asked) => migrate::rollback(asked, arguments.color),
+        #[cfg(feature = "live")]
+        Command::Unlock(asked) => wish::unlock(asked, arguments.color),
     };
     let exit = outcome.unwrap_or_else(|error| {
         output::complain(&error, arguments.color);
-        Exit::Input
+        exit::of(&error)
     });
     exit.into()
 }

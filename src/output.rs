@@ -37,6 +37,14 @@ pub(crate) fn print(text: &str, color: Color) -> Result<()> {
     }
 }
 
+/// Prints progress to standard error, as it is.
+#[cfg(feature = "live")]
+pub(crate) fn print_err(text: &str, color: Color) {
+    let mut out = AutoStream::new(io::stderr().lock(), choice(color));
+    // Where standard error is closed, nobody is there to be told.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// Prints why a command could not be carried out.
 pub(crate) fn complain(error: &anyhow::Error, color: Color) {
     let mut told: Vec<String> = error.chain().map(ToString::to_string).collect();

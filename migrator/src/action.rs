@@ -123,6 +123,23 @@ pub enum Write {
     ResumeProcesses { group: Arc<str>, processes: Vec<Arc<str>> },
 }
 
+impl Write {
+    /// Whether it is sent to AWS rather than to Kubernetes.
+    pub fn is_for_aws(&self) -> bool {
+        match self {
+            Write::Lease { .. } | Write::Journal { .. } | Write::Patch(_) | Write::Evict { .. } => false,
+            Write::CreateLaunchTemplate(_)
+            | Write::DeleteLaunchTemplate { .. }
+            | Write::CreateNodeGroup(_)
+            | Write::UpdateNodeGroupBounds { .. }
+            | Write::UpdateNodeGroupTaints { .. }
+            | Write::DeleteNodeGroup { .. }
+            | Write::SuspendProcesses { .. }
+            | Write::ResumeProcesses { .. } => true,
+        }
+    }
+}
+
 /// Changes of one object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patch {
@@ -223,4 +240,6 @@ pub enum Answer {
     RetryLater(Duration),
     /// Refused for good, with the server's words.
     Refused(String),
+    /// No answer came: whether it took effect has to be read before the next decision.
+    Unknown,
 }

@@ -3,12 +3,16 @@
 pub mod action;
 pub mod budget;
 pub mod decide;
+pub mod driver;
 pub mod findings;
 pub mod journal;
 pub mod kernel;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod marks;
 pub mod names;
 pub mod objects;
+pub mod outline;
 pub mod plan;
 mod quantity;
 pub mod refusals;

@@ -7,10 +7,10 @@ use crate::action::Write;
 /// half: long enough for a user who is mending what is in the way, short enough to be told while looking on.
 const TRIES: u32 = 8;
 
-/// The write that was refused last, and how often in a row.
+/// The writes that were refused since something took effect, and how often.
 #[derive(Debug, Clone, Default)]
 pub struct Refusals {
-    last: Option<(Write, u32)>,
+    writes: Vec<(Write, u32)>,
 }
 
 impl Refusals {
@@ -20,18 +20,35 @@ impl Refusals {
         if why.starts_with("ResourceInUseException") {
             return None;
         }
-        let before = self.last.take().filter(|(last, _)| last == write).map_or(0, |(_, tries)| tries);
-        let tries = before + 1;
-        self.last = Some((write.clone(), tries));
-        (tries >= TRIES).then(|| format!("{phase}: refused {tries} times: {why}"))
+        let asked = without_version(write);
+        let at = self.writes.iter().position(|(refused, _)| *refused == asked).unwrap_or_else(|| {
+            self.writes.push((asked, 0));
+            self.writes.len() - 1
+        });
+        let tries = &mut self.writes[at].1;
+        *tries += 1;
+        (*tries >= TRIES).then(|| format!("{phase}: refused {tries} times: {why}"))
     }
 
     /// A write took effect: what was refused before may be taken now. The lock is renewed all the time and changes nothing.
     pub fn on_accepted(&mut self, write: &Write) {
         if !matches!(write, Write::Lease { .. }) {
-            self.last = None;
+            self.writes.clear();
         }
     }
+}
+
+/// The same request of an object that somebody else has touched meanwhile is the same request.
+fn without_version(write: &Write) -> Write {
+    let mut write = write.clone();
+    match &mut write {
+        Write::Patch(patch) => patch.resource_version = None,
+        Write::Journal { resource_version, .. } | Write::Lease { resource_version, .. } => {
+            *resource_version = None;
+        }
+        _ => {}
+    }
+    write
 }
 
 #[cfg(test)]
@@ -39,15 +56,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_write_is_given_up_after_eight_refusals_in_a_row() {
+    fn a_write_is_given_up_after_eight_refusals_between_which_nothing_took_effect() {
         let write = |group: &str| Write::DeleteNodeGroup { group: group.into() };
         let mut refusals = Refusals::default();
         for _ in 0..7 {
             assert_eq!(refusals.on_refused("delete", &write("blue"), "no role"), None);
+            // Two that are refused by turns are both given up.
+            assert_eq!(refusals.on_refused("delete", &write("green"), "no role"), None);
         }
-        // Another write, or one that took effect, begins a new count.
-        assert_eq!(refusals.on_refused("delete", &write("green"), "no role"), None);
-        refusals.on_accepted(&write("blue"));
+        refusals.on_accepted(&write("red"));
         for _ in 0..7 {
             assert_eq!(refusals.on_refused("delete", &write("blue"), "no role"), None);
         }

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1 as core;
 use serde::{Deserialize, Serialize};
 
 pub use self::texts::{Content, Texts};
-use crate::{journal::Journal, marks::Marks};
+use crate::{action::Kind, journal::Journal, marks::Marks};
 
 /// Namespace and name of a namespaced object; the namespace of a cluster-scoped one is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,6 +81,23 @@ pub struct ClusterView {
     pub other_kinds: BTreeMap<String, u32>,
     /// The AWS side, as last polled.
     pub aws: Arc<AwsView>,
+}
+
+impl ClusterView {
+    /// What an object of a kind that is patched carries, if there is one of that name.
+    pub fn meta(&self, kind: Kind, name: &ObjectName) -> Option<&Meta> {
+        match kind {
+            Kind::Node => self.nodes.get(&name.name).map(|object| &object.meta),
+            Kind::Pod => self.pods.get(name).map(|object| &object.meta),
+            Kind::Deployment => self.deployments.get(name).map(|object| &object.meta),
+            Kind::ReplicaSet => self.replica_sets.get(name).map(|object| &object.meta),
+            Kind::StatefulSet => self.stateful_sets.get(name).map(|object| &object.meta),
+            Kind::DaemonSet => self.daemon_sets.get(name).map(|object| &object.meta),
+            Kind::HorizontalPodAutoscaler => {
+                self.horizontal_pod_autoscalers.get(name).map(|object| &object.meta)
+            }
+        }
+    }
 }
 
 /// A Node.

@@ -4,11 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use migrator::{
-    action::{self, Action, Outcome, Poll, Reason, Step, Write},
-    decide::decide,
-    journal, kernel, names,
+    action::{self, Action, Answer, Outcome, Poll, Reason, Write},
+    driver::{Driver, Turn},
+    names,
     plan::Plan,
-    refusals::Refusals,
     view::ObjectName,
 };
 use simulator::world::{
@@ -54,6 +53,8 @@ pub struct Driven {
     pub refusals: Vec<String>,
     /// Decisions taken.
     pub decisions: u64,
+    /// Writes that took effect, in the order in which they were sent.
+    pub writes: Vec<Action>,
     /// The last wait, for a run that did not end.
     pub last_wait: Option<Reason>,
 }
@@ -88,32 +89,30 @@ pub fn drive(
         stretches: Vec::new(),
         refusals: Vec::new(),
         decisions: 0,
+        writes: Vec::new(),
         last_wait: None,
     };
     let mut interventions = interventions.iter_mut().peekable();
-    let mut backoff: Time = 0;
-    let mut refused = Refusals::default();
+    let mut driver = Driver::default();
     let (mut hour, mut decisions_before) = (world.now() / HOUR, 0);
     while world.now() < deadline {
         if world.now() / HOUR != hour {
-            (hour, decisions_before) = (world.now() / HOUR, driven.decisions);
+            (hour, decisions_before) = (world.now() / HOUR, driver.decisions);
         }
-        if driven.decisions - decisions_before >= DECISIONS_PER_HOUR {
+        if driver.decisions - decisions_before >= DECISIONS_PER_HOUR {
             break;
         }
         observer.observe(world);
-        driven.decisions += 1;
-        match decide(plan, &observer.view, world.wall(world.now() as i64)) {
-            Step::Act(actions) => {
+        match driver.turn(plan, &observer.view, world.wall(world.now() as i64)) {
+            Turn::Send(actions) => {
                 driven.last_wait = None;
-                let progress = act(world, observer, plan, actions, &mut refused, &mut driven);
-                backoff = if progress { 0 } else { (backoff * 2).clamp(1_000, 30_000) };
+                let backoff = act(world, observer, actions, &mut driver, &mut driven);
                 if backoff > 0 {
                     let until = world.now() + backoff;
                     world.advance(until, None);
                 }
             }
-            Step::Wait(wait) => {
+            Turn::Wait(wait) => {
                 note_wait(&mut driven, world.now(), &wait.for_what);
                 driven.last_wait = Some(wait.for_what);
                 let mut until = wait.until.map_or(deadline, |at| ceil(world, at)).min(deadline);
@@ -132,7 +131,7 @@ pub fn drive(
                     poll(world, observer);
                 }
             }
-            Step::Finished(outcome) => {
+            Turn::Finished(outcome) => {
                 driven.outcome = Some(outcome);
                 break;
             }
@@ -143,40 +142,26 @@ pub fn drive(
         after_each(world);
     }
     driven.ended_at = world.now();
+    driven.decisions = driver.decisions;
+    driven.refusals = driver.refusals;
     if let Some(last) = driven.stretches.last_mut() {
         last.until_at = world.now();
     }
     driven
 }
 
-/// Carries actions out, all at once, and waits until the view shows what was written. Whether anything was done.
+/// Carries actions out, all at once, and waits until the view shows what was written. How long to wait after it.
 fn act(
     world: &mut World,
     observer: &mut Observer,
-    plan: &Plan,
     actions: Vec<Action>,
-    refused: &mut Refusals,
+    driver: &mut Driver,
     driven: &mut Driven,
-) -> bool {
-    let mut sent: Vec<(RequestId, bool)> = Vec::new();
-    let mut writes: Vec<(&'static str, Write)> = Vec::new();
-    let verdicts = kernel::judge_all(plan, &observer.view, &actions);
-    for (action, verdict) in actions.into_iter().zip(verdicts) {
-        if let Err(refusal) = verdict {
-            let text = format!("{}: {refusal:?}", action.phase);
-            if driven.refusals.last() != Some(&text) {
-                driven.refusals.push(text);
-            }
-            continue;
-        }
+) -> Time {
+    let mut sent: Vec<(RequestId, Action)> = Vec::with_capacity(actions.len());
+    for action in actions {
         note_action(driven, world.now(), action.phase);
-        let phase = action.phase;
-        writes.push((phase, action.write.clone()));
-        let (request, on_aws) = request(action.write);
-        sent.push((world.submit(MIGRATOR, phase, request), on_aws));
-    }
-    if sent.is_empty() {
-        return false;
+        sent.push((world.submit(MIGRATOR, action.phase, request(action.write.clone())), action));
     }
     for &(id, _) in &sent {
         while world.answer(id).is_none() {
@@ -184,28 +169,19 @@ fn act(
             world.advance(next, None);
         }
     }
-    let mut written = 0;
-    let (mut progress, mut aws) = (false, false);
-    let mut stop = None;
-    for ((id, on_aws), (phase, write)) in sent.into_iter().zip(writes) {
-        let Some((_, answer)) = world.answer(id) else { continue };
-        match answer {
-            requests::Answer::Done(version) => {
-                written = written.max(version.unwrap_or(0));
-                progress = true;
-                aws |= on_aws;
-                refused.on_accepted(&write);
-            }
-            // What was conflicting or is gone is decided again on a fresh view.
-            requests::Answer::Conflict | requests::Answer::NotFound => {}
-            requests::Answer::RetryLater(_) => {}
-            requests::Answer::Refused(why) => stop = stop.or(refused.on_refused(phase, &write, why)),
-        }
-    }
-    if let Some(reason) = stop
-        && let Some(Ok(write)) = observer.view.journal.as_deref().map(|object| journal::stop(object, reason))
-    {
-        world.submit(MIGRATOR, "stop", request(write).0);
+    let answers: Vec<Option<Answer>> =
+        sent.iter().map(|(id, _)| world.answer(*id).map(|(_, answer)| answered(answer))).collect();
+    let written = answers.iter().map(|answer| match answer {
+        Some(Answer::Done(version)) => version.unwrap_or(0),
+        _ => 0,
+    });
+    let written = written.max().unwrap_or(0);
+    let pairs = sent.iter().zip(&answers).map(|((_, action), answer)| (action, answer.as_ref()));
+    let after = driver.on_answers(&observer.view, pairs);
+    let done = sent.iter().zip(&answers).filter(|(_, answer)| matches!(answer, Some(Answer::Done(_))));
+    driven.writes.extend(done.map(|((_, action), _)| action.clone()));
+    if let Some(write) = after.stop {
+        world.submit(MIGRATOR, "stop", request(write));
     }
     // No decision sees a view that lacks an acknowledged write.
     while observer.resource_version < written {
@@ -215,10 +191,21 @@ fn act(
             break;
         }
     }
-    if aws || !progress {
+    if after.poll {
         poll(world, observer);
     }
-    progress
+    millis(after.backoff)
+}
+
+/// The world's answer in the migrator's words.
+fn answered(answer: &requests::Answer) -> Answer {
+    match answer {
+        requests::Answer::Done(version) => Answer::Done(*version),
+        requests::Answer::Conflict => Answer::Conflict,
+        requests::Answer::NotFound => Answer::NotFound,
+        requests::Answer::RetryLater(after) => Answer::RetryLater(Duration::from_millis(*after)),
+        requests::Answer::Refused(why) => Answer::Refused(why.clone()),
+    }
 }
 
 fn poll(world: &mut World, observer: &mut Observer) {
@@ -236,11 +223,11 @@ fn poll_at(world: &World, observer: &Observer, poll: Poll) -> Option<Time> {
     Some(last + millis(every).max(1))
 }
 
-fn note_action(driven: &mut Driven, now: Time, phase: &'static str) {
+pub(crate) fn note_action(driven: &mut Driven, now: Time, phase: &'static str) {
     stretch(driven, now, phase).requests += 1;
 }
 
-fn note_wait(driven: &mut Driven, now: Time, reason: &Reason) {
+pub(crate) fn note_wait(driven: &mut Driven, now: Time, reason: &Reason) {
     stretch(driven, now, reason.phase).waited_for = Some(reason.clone());
 }
 
@@ -279,23 +266,21 @@ fn taints(taints: Vec<migrator::view::EksTaint>) -> Vec<requests::EksTaint> {
         .collect()
 }
 
-/// A write as the request that it is; whether it goes to AWS.
-fn request(write: Write) -> (Request, bool) {
-    let kubernetes = |request| (request, false);
-    let aws = |request| (request, true);
+/// A write as the request that it is.
+fn request(write: Write) -> Request {
     match write {
-        Write::Lease { holder, duration, resource_version } => kubernetes(Request::Lease {
+        Write::Lease { holder, duration, resource_version } => Request::Lease {
             name: (names::NAMESPACE.into(), names::LEASE.into()),
             holder,
             duration: millis(duration),
             resource_version,
-        }),
-        Write::Journal { data, resource_version } => kubernetes(Request::ConfigMap {
+        },
+        Write::Journal { data, resource_version } => Request::ConfigMap {
             name: (names::NAMESPACE.into(), names::JOURNAL.into()),
             data,
             resource_version,
-        }),
-        Write::Patch(patch) => kubernetes(Request::Patch {
+        },
+        Write::Patch(patch) => Request::Patch {
             kind: match patch.kind {
                 action::Kind::Node => requests::Kind::Node,
                 action::Kind::Pod => requests::Kind::Pod,
@@ -322,28 +307,26 @@ fn request(write: Write) -> (Request, bool) {
                     }
                 })
                 .collect(),
+        },
+        Write::Evict { pod, uid } => Request::Evict { name: name(pod), uid: Some(uid) },
+        Write::CreateLaunchTemplate(template) => Request::CreateLaunchTemplate(requests::LaunchTemplate {
+            data: [
+                ("VolumeType", template.volume_type.to_string()),
+                ("VolumeSize", template.volume_size.to_string()),
+                ("Iops", template.volume_iops.to_string()),
+                ("Throughput", template.volume_throughput.to_string()),
+                ("Encrypted", template.encrypted.to_string()),
+                ("DeleteOnTermination", template.delete_on_termination.to_string()),
+            ]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+            name: template.name,
+            client_token: template.client_token,
+            tags: template.tags,
         }),
-        Write::Evict { pod, uid } => kubernetes(Request::Evict { name: name(pod), uid: Some(uid) }),
-        Write::CreateLaunchTemplate(template) => {
-            aws(Request::CreateLaunchTemplate(requests::LaunchTemplate {
-                data: [
-                    ("VolumeType", template.volume_type.to_string()),
-                    ("VolumeSize", template.volume_size.to_string()),
-                    ("Iops", template.volume_iops.to_string()),
-                    ("Throughput", template.volume_throughput.to_string()),
-                    ("Encrypted", template.encrypted.to_string()),
-                    ("DeleteOnTermination", template.delete_on_termination.to_string()),
-                ]
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect(),
-                name: template.name,
-                client_token: template.client_token,
-                tags: template.tags,
-            }))
-        }
-        Write::DeleteLaunchTemplate { name } => aws(Request::DeleteLaunchTemplate(name)),
-        Write::CreateNodeGroup(group) => aws(Request::CreateNodeGroup(requests::NodeGroupRequest {
+        Write::DeleteLaunchTemplate { name } => Request::DeleteLaunchTemplate(name),
+        Write::CreateNodeGroup(group) => Request::CreateNodeGroup(requests::NodeGroupRequest {
             name: group.name,
             client_token: group.client_token,
             bounds: bounds(group.bounds),
@@ -357,16 +340,16 @@ fn request(write: Write) -> (Request, bool) {
             taints: taints(group.taints),
             launch_template: group.launch_template,
             tags: group.tags,
-        })),
+        }),
         Write::UpdateNodeGroupBounds { group, bounds: to } => {
-            aws(Request::UpdateNodeGroupBounds(group, bounds(to)))
+            Request::UpdateNodeGroupBounds(group, bounds(to))
         }
         Write::UpdateNodeGroupTaints { group, add, remove } => {
-            aws(Request::UpdateNodeGroupTaints(group, taints(add), taints(remove)))
+            Request::UpdateNodeGroupTaints(group, taints(add), taints(remove))
         }
-        Write::DeleteNodeGroup { group } => aws(Request::DeleteNodeGroup(group)),
-        Write::SuspendProcesses { group, processes } => aws(Request::SuspendProcesses(group, processes)),
-        Write::ResumeProcesses { group, processes } => aws(Request::ResumeProcesses(group, processes)),
+        Write::DeleteNodeGroup { group } => Request::DeleteNodeGroup(group),
+        Write::SuspendProcesses { group, processes } => Request::SuspendProcesses(group, processes),
+        Write::ResumeProcesses { group, processes } => Request::ResumeProcesses(group, processes),
     }
 }
 

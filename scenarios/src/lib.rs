@@ -9,6 +9,8 @@ pub mod promises;
 pub mod report;
 pub mod scenario;
 pub mod setup;
+#[cfg(feature = "live")]
+pub mod wire;
 
 pub use loadgen::{
     chance::Seed,
@@ -18,6 +20,8 @@ pub use loadgen::{
     recorder::{Counts, Downtime, DropRate, Report as Figures, Summary},
     traffic_file::TrafficFile,
 };
+#[cfg(feature = "live")]
+pub use migrator::{action, findings, journal, live as shell, outline, plan, request::LetGo, view};
 pub use migrator::{
     findings::{Code, Finding, RequestError, Severity},
     request::{Request, Settings, Strategy},

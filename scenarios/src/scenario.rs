@@ -127,6 +127,9 @@ pub enum ScenarioError {
     /// The traffic file names a Service that is not there.
     #[error("there is no Service {0}; there are: {1}")]
     NoService(String, String),
+    /// The wire gear has no runtime.
+    #[error("the operating system refuses what the wire gear's runtime needs")]
+    Runtime(#[source] std::io::Error),
 }
 
 /// Runs a scenario on a world at the start of its run.
@@ -159,6 +162,36 @@ pub fn run_with(
 pub fn run_later(
     base: &World,
     scenario: &Scenario,
+    begins_at: Time,
+    interventions: &mut [Intervention<'_>],
+) -> Result<Run, ScenarioError> {
+    run_in(base, scenario, Gear::Core, begins_at, interventions)
+}
+
+/// Runs a scenario in the wire gear: the production shell talks to the world's API servers.
+///
+/// # Errors
+///
+/// As [`run`].
+#[cfg(feature = "live")]
+pub fn run_wire(base: &World, scenario: &Scenario) -> Result<Run, ScenarioError> {
+    run_in(base, scenario, Gear::Wire, 0, &mut [])
+}
+
+/// How a migration reaches the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gear {
+    /// Actions become requests of the world.
+    Core,
+    /// The production shell speaks to the world's API servers.
+    #[cfg(feature = "live")]
+    Wire,
+}
+
+fn run_in(
+    base: &World,
+    scenario: &Scenario,
+    gear: Gear,
     begins_at: Time,
     interventions: &mut [Intervention<'_>],
 ) -> Result<Run, ScenarioError> {
@@ -220,7 +253,15 @@ pub fn run_later(
     let floors = floors(&world, &plan, &request, &observer.view, &offered);
     let budget = 2 * planned_time(&plan, &observer.view) + 1_800_000;
     let deadline = begins_at + budget;
-    let driven = drive(&mut world, &mut observer, &plan, deadline, interventions, |world| tally.take(world));
+    let driven = match gear {
+        Gear::Core => {
+            drive(&mut world, &mut observer, &plan, deadline, interventions, |world| tally.take(world))
+        }
+        #[cfg(feature = "live")]
+        Gear::Wire => {
+            crate::wire::drive(&mut world, &observer, &plan, deadline).map_err(ScenarioError::Runtime)?
+        }
+    };
     let end = world.now() + SETTLES;
     world.advance(end, None);
     world.close_books();

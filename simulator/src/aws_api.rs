@@ -37,9 +37,6 @@ use form::Form;
 /// Largest body that is read, in bytes: 1 MiB. A launch template with its user data needs less than 100 KiB.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// Which client of the world asks through these servers, in its log of requests.
-const CLIENT: u32 = 0;
-
 /// Whether a request is for one of these servers: only AWS' clients sign so.
 pub fn is_meant(request: &Request) -> bool {
     Service::of(request).is_some()
@@ -110,7 +107,7 @@ fn change(world: &mut World, change: Change) -> Result<crate::world::ids::Reques
         let message = "The simulation is full: what has happened takes all the memory that it may have.";
         return Err(Failure::new(503, "ServiceUnavailableException", message));
     }
-    let id = world.submit(CLIENT, "", change);
+    let id = world.submit(world.served_client(), "", change);
     let latency = world.parameters().api_latency.max(1);
     world.advance(world.now().saturating_add(latency), None);
     match world.answer(id).map(|(_, answer)| answer.clone()) {

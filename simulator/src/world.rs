@@ -88,6 +88,7 @@ pub struct World {
     start: jiff::Timestamp,
     queue: Queue,
     clients: ClientQueue,
+    served_client: u32,
     events: u64,
     log: log::Log,
     resource_version: u64,
@@ -176,6 +177,23 @@ impl World {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// The earliest moment at which an observer may have something new to see, as far as is known now.
+    pub fn may_see_at(&self, observer: ObserverId) -> Option<Time> {
+        match (self.queue.next_at(), self.feed.next_at(observer)) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Whose requests those are that come through the served APIs from now on, in the log of requests.
+    pub fn serve_for(&mut self, client: u32) {
+        self.served_client = client;
+    }
+
+    pub(crate) fn served_client(&self) -> u32 {
+        self.served_client
     }
 
     /// Lets time pass until `until`, or until `observer` has something new to see, whichever comes first. Events of

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use scenarios::{
-    Class, Parameters, Request, RequestError, Seed, Settings, TrafficFile,
+    Class, Parameters, Request, Seed, Settings, TrafficFile,
     import::{self, Cluster, aws},
     scenario::ScenarioError,
     setup::{self, Setup},
 };
 
 use super::example;
-use crate::arguments::{ClassName, Simulate};
+use crate::{
+    arguments::{ClassName, Simulate, codes, shared},
+    findings,
+};
 
 /// What was read.
 pub(super) struct Given {
@@ -29,25 +32,21 @@ pub(super) struct Given {
 
 /// The migration that the flags ask for.
 pub(super) fn request(asked: &Simulate) -> Result<Request> {
-    if let (Some(min), Some(max)) = (asked.min, asked.max)
-        && min > max
-    {
-        bail!("--min {min} is more than --max {max}");
-    }
-    let shared = |words: &[String]| words.iter().map(|word| word.as_str().into()).collect();
+    let group = &asked.group;
+    group.check()?;
     Ok(Request {
         from: asked.from.as_deref().unwrap_or(example::FROM).into(),
         to: asked.to.as_deref().unwrap_or(example::TO).into(),
         strategy: asked.strategy.strategy(),
         adopt: asked.adopt,
         keep_group: asked.keep_group,
-        instance_types: shared(&asked.instance_types),
-        min: asked.min,
-        max: asked.max,
-        desired: asked.desired,
-        ami_type: asked.ami_type.as_deref().map(Into::into),
-        subnets: shared(&asked.subnets),
-        accept: asked.accept.iter().map(|code| code.trim().to_uppercase()).collect(),
+        instance_types: shared(&group.instance_types),
+        min: group.min,
+        max: group.max,
+        desired: group.desired,
+        ami_type: group.ami_type.as_deref().map(Into::into),
+        subnets: shared(&group.subnets),
+        accept: codes(&asked.accept),
         closes_at_sigterm: BTreeSet::new(),
         contracts: Default::default(),
         longest_silence: Default::default(),
@@ -84,21 +83,9 @@ fn cluster(asked: &Simulate) -> Result<(String, Cluster, Option<aws::AwsFile>)> 
 
 /// What does not fit the cluster, with the flag that would mend it.
 pub(super) fn scenario_error(error: ScenarioError, given: &Given) -> anyhow::Error {
-    let flag = match &error {
-        ScenarioError::NoService(..) => "--traffic",
-        ScenarioError::Request(error) => match error {
-            RequestError::SameGroup { .. } => "--from and --to",
-            RequestError::UnknownFrom { .. } | RequestError::BeingDeleted { .. } => "--from",
-            RequestError::ToExists { .. } => {
-                return anyhow!("--to: {error} (--adopt uses it as it is)").context(given.name.clone());
-            }
-            RequestError::ToMissing { .. } => "--adopt",
-            RequestError::BoundsCrossed { .. } => "--min and --max",
-            RequestError::NoNodes => "--min, --max and --desired",
-            RequestError::UnknownSubnet { .. } => "--subnets",
-            RequestError::UnknownCode { .. } => "--accept",
-            RequestError::UnknownService { .. } => "--traffic",
-        },
-    };
-    anyhow!("{flag}: {error}").context(given.name.clone())
+    match error {
+        ScenarioError::NoService(..) => anyhow!("--traffic: {error}").context(given.name.clone()),
+        ScenarioError::Request(error) => findings::misfit(&error).context(given.name.clone()),
+        ScenarioError::Runtime(_) => anyhow!(error),
+    }
 }

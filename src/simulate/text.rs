@@ -10,7 +10,10 @@ use super::{
     report::Report,
     words::{clock, counted, micros, number, span},
 };
-use crate::output::{BAD, BOLD, DOUBTFUL, FAINT, GOOD, styled};
+use crate::{
+    findings,
+    output::{BAD, BOLD, DOUBTFUL, FAINT, GOOD, styled},
+};
 
 /// How many ways in which connections dropped are told without --explain.
 const WAYS_TOLD: usize = 4;
@@ -106,23 +109,7 @@ impl Text {
             return Ok(());
         }
         self.title("Findings")?;
-        for finding in &report.run.findings {
-            let style = match finding.severity {
-                Severity::Blocking => BAD,
-                Severity::Warning => DOUBTFUL,
-                Severity::Information => FAINT,
-            };
-            let accepted = if report.request.accept.contains(finding.code.id()) { " (accepted)" } else { "" };
-            writeln!(
-                self.out,
-                "  {}  {} {}{accepted}: {}",
-                finding.code.id(),
-                styled(style, format_args!("{:<11}", finding.severity.name())),
-                finding.object,
-                finding.reason
-            )?;
-            writeln!(self.out, "                     {} {}", styled(FAINT, "fix:"), finding.fix)?;
-        }
+        self.out.push_str(&findings::text(&report.run.findings, &report.request.accept));
         Ok(())
     }
 

@@ -18,3 +18,5 @@ mod room;
 mod story;
 mod timeline;
 mod views;
+#[cfg(feature = "live")]
+mod wire;

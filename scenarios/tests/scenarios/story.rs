@@ -201,6 +201,20 @@ impl Story {
 
     /// One telling of the story.
     pub(crate) fn seed(&self, seed: u64) -> Run {
+        let (base, scenario) = self.set(seed);
+        run_later(&base, &scenario, self.begins_at, &mut self.interventions())
+            .unwrap_or_else(|error| panic!("{}: {error}", self.title))
+    }
+
+    /// The same in the wire gear, without interventions.
+    #[cfg(feature = "live")]
+    pub(crate) fn seed_in_wire(&self, seed: u64) -> Run {
+        let (base, scenario) = self.set(seed);
+        scenarios::scenario::run_wire(&base, &scenario)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.title))
+    }
+
+    fn set(&self, seed: u64) -> (World, Scenario) {
         let seed = Seed(seed);
         let parameters = drawn(&self.parameters, seed, self.draws);
         let base = match &self.cluster {
@@ -210,8 +224,7 @@ impl Story {
         let traffic = (!self.traffic.is_empty()).then(|| TrafficFile { entries: self.traffic.clone() });
         let scenario =
             Scenario { request: self.request.clone(), connections: self.connections, traffic, seed };
-        run_later(&base, &scenario, self.begins_at, &mut self.interventions())
-            .unwrap_or_else(|error| panic!("{}: {error}", self.title))
+        (base, scenario)
     }
 
     /// Conditions are looked at every five seconds of the run and of its twin.

@@ -7,6 +7,11 @@ mod service;
 
 use super::resources::Resource;
 
+/// What the server writes into a pod where it is silent.
+pub(super) fn pod(value: &mut Value) {
+    pod::pod(value);
+}
+
 /// Fills in an object that is about to be stored.
 pub(super) fn apply(resource: &Resource, value: &mut Value) {
     match (resource.group.as_str(), resource.kind.as_str()) {

@@ -134,6 +134,11 @@ impl Watch {
 
     /// Takes what is to be sent by now.
     pub fn poll(&mut self, world: &World) -> Polled {
+        self.poll_up_to(world, world.resource_version())
+    }
+
+    /// Takes what is to be sent by now of the changes up to a version: for a transport that delivers late.
+    pub fn poll_up_to(&mut self, world: &World, newest: u64) -> Polled {
         let mut polled = Polled::default();
         if self.over {
             return Polled { over: true, ..polled };
@@ -145,7 +150,7 @@ impl Watch {
             }
         }
         if std::mem::take(&mut self.tell_initial_end) {
-            self.push_bookmark(&mut polled.lines, world, true);
+            self.push_bookmark(&mut polled.lines, true);
         }
         match world.store().and_then(|store| store.since(self.version)) {
             None => {
@@ -154,7 +159,7 @@ impl Watch {
                 self.over = true;
             }
             Some(records) => {
-                for record in records {
+                for record in records.take_while(|record| record.version <= newest) {
                     // One change may make several records; a watch goes on after whole ones.
                     if polled.lines.len() > PIECE && record.version != self.version {
                         return Polled { more: true, ..polled };
@@ -166,11 +171,11 @@ impl Watch {
                         self.push(&mut polled.lines, kind, &value, world);
                     }
                 }
-                self.version = world.resource_version();
+                self.version = self.version.max(newest);
             }
         }
         if world.now() >= self.bookmark_at && !self.over {
-            self.push_bookmark(&mut polled.lines, world, false);
+            self.push_bookmark(&mut polled.lines, false);
             self.plan_bookmark(world.now());
         }
         self.over |= world.now() >= self.ends_at;
@@ -186,8 +191,8 @@ impl Watch {
         lines.extend_from_slice(b"}\n");
     }
 
-    fn push_bookmark(&mut self, lines: &mut Vec<u8>, world: &World, initial_end: bool) {
-        let mut meta = json!({"resourceVersion": world.resource_version().to_string()});
+    fn push_bookmark(&mut self, lines: &mut Vec<u8>, initial_end: bool) {
+        let mut meta = json!({"resourceVersion": self.version.to_string()});
         if initial_end {
             meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }

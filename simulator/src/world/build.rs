@@ -97,6 +97,7 @@ impl World {
             start,
             queue: super::queue::Queue::default(),
             clients: super::queue::ClientQueue::default(),
+            served_client: 0,
             events: 0,
             log,
             resource_version: 0,

@@ -54,7 +54,7 @@ impl World {
         let entry = self.record(super::log::START, Subject::Request(id), What::Requested);
         let what = format!("{} {}/{}", resource.qualified(), key.0, key.1);
         self.requests.push(Submitted {
-            client: 0,
+            client: self.served_client,
             phase: "",
             request: Request::Served { verb, what },
             answer: Some((self.now, Answer::Done(None))),

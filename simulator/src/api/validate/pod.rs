@@ -9,7 +9,10 @@ use super::{
     service::{PORT_RANGE, is_port, is_port_name},
     text,
 };
-use crate::world::{bytes, cpu_milli};
+use crate::{
+    api::defaults,
+    world::{bytes, cpu_milli},
+};
 
 mod container;
 
@@ -25,8 +28,12 @@ pub(super) fn pod(value: &Value, old: Option<&Value>, causes: &mut Causes) {
     let empty = json!({});
     let new = value.get("spec").unwrap_or(&empty);
     spec(new, "spec", causes);
-    if let Some(old) = old.and_then(|old| old.get("spec")) {
-        update(new, old, causes);
+    if let Some(old) = old {
+        // A pod of an export may lack what the server would have written when it was created; that is no change of it.
+        let [mut stored, mut new] = [old.clone(), value.clone()];
+        defaults::pod(&mut stored);
+        defaults::pod(&mut new);
+        update(new.get("spec").unwrap_or(&empty), stored.get("spec").unwrap_or(&empty), causes);
     }
 }
 

@@ -168,6 +168,10 @@ impl World {
             put(spec, "serviceAccount", Some(json!("default")));
             put(spec, "serviceAccountName", Some(json!("default")));
         }
+        // The older name of the same field, which the API server fills in from it.
+        if let (None, Some(name)) = (spec.get("serviceAccount"), spec.get("serviceAccountName").cloned()) {
+            put(spec, "serviceAccount", Some(name));
+        }
         let has = |spec: &Value, key: &str| {
             spec.get("tolerations")
                 .and_then(Value::as_array)

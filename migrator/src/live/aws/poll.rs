@@ -1,0 +1,130 @@
+//! One look at the AWS side.
+//!
+//! What changes while a migration runs (groups, instances, targets) is described every time; what hardly ever does
+//! (attributes of load balancers, instance types of launch templates, subnets) is kept for a while.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{Aws, answered, groups, since, targets};
+use crate::{
+    live::{clock::Clock, errors::Failed},
+    view::{AwsView, ClusterView, Subnet},
+};
+
+/// How long attributes are taken as they were: a person may change one while a migration runs, and the gates that read them
+/// take minutes.
+const ATTRIBUTES_LAST: Duration = Duration::from_secs(300);
+
+/// What is kept between polls.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    /// When the slow part was read last.
+    read_at: Option<Timestamp>,
+    /// Kubernetes version of the cluster.
+    version: Arc<str>,
+    /// Subnets of the cluster and of its groups.
+    subnets: BTreeMap<Arc<str>, Subnet>,
+    /// Instance types that stand in launch templates, by group.
+    pub(super) instance_types: BTreeMap<String, Vec<Arc<str>>>,
+    /// Attributes of load balancers, listeners and target groups, by ARN.
+    pub(super) attributes: BTreeMap<String, BTreeMap<String, String>>,
+    /// Zone of each instance that was ever seen: a target may outlive its node.
+    pub(super) zones: BTreeMap<Arc<str>, Arc<str>>,
+    /// Zone of each pod address.
+    pub(super) address_zones: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+pub(super) async fn poll(aws: &mut Aws, cluster: &ClusterView, clock: &Clock) -> Result<AwsView, Failed> {
+    // What is described was so at this moment or later.
+    let polled_at = clock.now();
+    let mut known = std::mem::take(&mut aws.known);
+    let looked = look(aws, &mut known, cluster, polled_at).await;
+    aws.known = known;
+    looked
+}
+
+async fn look(
+    aws: &Aws,
+    known: &mut Known,
+    cluster: &ClusterView,
+    polled_at: Timestamp,
+) -> Result<AwsView, Failed> {
+    let slow = since(known.read_at, polled_at) >= ATTRIBUTES_LAST;
+    if slow {
+        known.attributes.clear();
+        known.instance_types.clear();
+    }
+    let mut view = AwsView { polled_at: Some(polled_at), ..AwsView::default() };
+    groups::describe(aws, known, &mut view).await?;
+    if slow {
+        slowly(aws, known, &view).await?;
+    }
+    view.cluster_version = known.version.clone();
+    view.subnets = known.subnets.clone();
+    note_zones(known, cluster, &view);
+    targets::describe(aws, known, cluster, &mut view).await?;
+    if slow {
+        known.read_at = Some(polled_at);
+    }
+    Ok(view)
+}
+
+async fn slowly(aws: &Aws, known: &mut Known, view: &AwsView) -> Result<(), Failed> {
+    let described = answered(aws.eks.describe_cluster().name(&aws.cluster).send().await)?;
+    let described = described.cluster();
+    known.version = described.and_then(|cluster| cluster.version()).unwrap_or_default().into();
+    let mut ids: BTreeSet<String> = described
+        .and_then(|cluster| cluster.resources_vpc_config())
+        .map(|vpc| vpc.subnet_ids().iter().cloned().collect())
+        .unwrap_or_default();
+    ids.extend(view.node_groups.values().flat_map(|group| &group.subnets).map(|id| id.to_string()));
+    known.subnets.clear();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut pages = aws.ec2.describe_subnets().set_subnet_ids(Some(ids.into_iter().collect()));
+    loop {
+        let page = answered(pages.clone().send().await)?;
+        for subnet in page.subnets() {
+            let free = subnet.available_ip_address_count().unwrap_or(0);
+            known.subnets.insert(
+                subnet.subnet_id().unwrap_or_default().into(),
+                Subnet {
+                    zone: subnet.availability_zone().unwrap_or_default().into(),
+                    available_addresses: u64::try_from(free).unwrap_or(0),
+                },
+            );
+        }
+        match page.next_token().filter(|token| !token.is_empty()) {
+            Some(token) => pages = pages.next_token(token),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Remembers where instances and pods are, from the nodes and from the Auto Scaling groups.
+fn note_zones(known: &mut Known, cluster: &ClusterView, view: &AwsView) {
+    for node in cluster.nodes.values() {
+        let instance = node.provider_id.as_deref().and_then(|id| id.rsplit('/').next());
+        if let (Some(instance), Some(zone)) = (instance, &node.zone) {
+            known.zones.insert(instance.into(), zone.clone());
+        }
+    }
+    for group in view.auto_scaling_groups.values() {
+        for (id, zone, _) in &group.instances {
+            known.zones.insert(id.clone(), zone.clone());
+        }
+    }
+    for pod in cluster.pods.values() {
+        let node = pod.node.as_ref().and_then(|node| cluster.nodes.get(node));
+        if let (Some(ip), Some(zone)) = (&pod.ip, node.and_then(|node| node.zone.as_ref())) {
+            known.address_zones.insert(ip.clone(), zone.clone());
+        }
+    }
+}

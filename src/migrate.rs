@@ -1,0 +1,158 @@
+//! `nodeferry migrate`, `resume` and `rollback`: carrying a migration out, to its end or to where it can be resumed.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use scenarios::{
+    action::Outcome,
+    findings as found,
+    journal::{Course, Event, Journal, Status},
+    outline,
+    plan::Plan,
+    shell::shell::{Ended, Shell},
+};
+
+use crate::{
+    arguments::{
+        Color,
+        cluster::{Drive, Migrate, Resume, Rollback},
+    },
+    exit::Exit,
+    findings,
+    output::{BAD, BOLD, DOUBTFUL, GOOD, print, styled},
+    plan, preflight,
+    progress::Progress,
+    session,
+};
+
+/// Runs `migrate`.
+pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
+    let saved = asked.plan.as_deref().map(plan::read).transpose()?;
+    let request = preflight::request(saved.as_ref().map_or(&asked.migration, |saved| &saved.migration))?;
+    if !asked.yes && !io::stdin().is_terminal() {
+        bail!("nobody can be asked here: look at `nodeferry plan` and pass --yes");
+    }
+    session::run(&asked.connection, async |session| {
+        let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
+        let mut tell = progress.tell();
+        let mut shell = session.open(&mut *tell).await?;
+        if let Some((status, plan_id)) = under_way(&mut shell) {
+            let told = format!(
+                "{} migration {plan_id} is {status} and must end first: see `nodeferry status`, `nodeferry resume` \
+                 and `nodeferry rollback`\n",
+                styled(BAD, "Locked:")
+            );
+            print(&told, color)?;
+            return Ok(Exit::Locked);
+        }
+        let found = preflight::look(&request, &mut shell)?;
+        let plan = match saved {
+            None => plan::made(session, &request, &mut shell),
+            Some(saved) => plan::fresh(saved, session, &request, &mut shell)?,
+        };
+        if !found.is_empty() {
+            let title = styled(BOLD, "Findings");
+            print(&format!("{title}\n{}", findings::text(&found, &request.accept)), color)?;
+        }
+        if !found::blocking(&found, &request.accept).is_empty() {
+            print(&format!("{} blocking findings (see --accept)\n", styled(BAD, "Refused:")), color)?;
+            return Ok(Exit::Refused);
+        }
+        if !asked.yes {
+            print(&plan::shown(&plan, shell.view()), color)?;
+            if !agreed("Carry it out?")? {
+                return Ok(Exit::Paused);
+            }
+        }
+        drive(&mut shell, &plan, &asked.drive, color).await
+    })
+}
+
+/// Runs `resume`.
+pub(crate) fn resume(asked: &Resume, color: Color) -> Result<Exit> {
+    session::run(&asked.connection, async |session| {
+        let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
+        let mut tell = progress.tell();
+        let mut shell = session.open(&mut *tell).await?;
+        let plan = session.recorded(&mut shell)?.context("there is no migration to resume")?;
+        match status(&mut shell) {
+            Some(Status::Paused { .. } | Status::Stopped { .. }) => shell.wish(&plan, Event::Resumed).await?,
+            // Interrupted, or the process that carries it out is gone; if it is not, its lock keeps us waiting.
+            Some(Status::Running { .. }) => {}
+            Some(ended) => bail!("migration {} is {}: there is nothing to resume", plan.id, ended.word()),
+            None => bail!("the journal cannot be read"),
+        }
+        drive(&mut shell, &plan, &asked.drive, color).await
+    })
+}
+
+/// Runs `rollback`.
+pub(crate) fn rollback(asked: &Rollback, color: Color) -> Result<Exit> {
+    session::run(&asked.connection, async |session| {
+        let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
+        let mut tell = progress.tell();
+        let mut shell = session.open(&mut *tell).await?;
+        let plan = session.recorded(&mut shell)?.context("there is no migration to roll back")?;
+        // Asked for already, and interrupted: it goes on.
+        if !matches!(status(&mut shell), Some(Status::Running { course: Course::Back })) {
+            shell.wish(&plan, Event::RollbackRequested).await.map_err(|error| anyhow!("{}", error.why))?;
+        }
+        drive(&mut shell, &plan, &asked.drive, color).await
+    })
+}
+
+/// Where the journal says that a migration stands.
+pub(crate) fn status(shell: &mut Shell<'_>) -> Option<Status> {
+    let object = shell.view().journal.clone()?;
+    Journal::read(&object).ok().map(|journal| journal.status.clone())
+}
+
+/// A migration that has begun and not ended: how it stands, and its id.
+fn under_way(shell: &mut Shell<'_>) -> Option<(&'static str, String)> {
+    let object = shell.view().journal.clone()?;
+    let journal = Journal::read(&object).ok()?;
+    let ended = matches!(journal.status, Status::Finished | Status::RolledBack);
+    (!ended).then(|| (journal.status.word(), journal.plan_id.clone()))
+}
+
+async fn drive(shell: &mut Shell<'_>, plan: &Plan, asked: &Drive, color: Color) -> Result<Exit> {
+    let held_before = asked.stop_after.map(outline::phases_after).unwrap_or_default();
+    let ended = shell.drive(plan, &held_before).await?;
+    let past = matches!(
+        status(shell),
+        Some(
+            Status::Running { course: Course::Committed } | Status::Stopped { course: Course::Committed, .. }
+        )
+    );
+    let on = "go on with `nodeferry resume`";
+    let back = if past { "" } else { ", or back with `nodeferry rollback`" };
+    let (exit, told) = match ended {
+        Ended::Finished(Outcome::Migrated) => {
+            (Exit::Held, format!("{} {} to {}", styled(GOOD, "Migrated"), plan.from, plan.to))
+        }
+        Ended::Finished(Outcome::RolledBack) => {
+            (Exit::RolledBack, format!("{} everything is as it was", styled(GOOD, "Rolled back:")))
+        }
+        Ended::Finished(Outcome::Stopped(reason)) => {
+            let exit = if past { Exit::Committed } else { Exit::Stopped };
+            (exit, format!("{} {reason}; {on}{back}", styled(BAD, "Stopped:")))
+        }
+        Ended::Interrupted => (Exit::Paused, format!("{} {on}{back}", styled(DOUBTFUL, "Interrupted:"))),
+        Ended::Held { before } => {
+            let step = outline::step_of(before).map_or(before, |step| step.name);
+            (Exit::Paused, format!("{} before {step}; {on}{back}", styled(DOUBTFUL, "Held")))
+        }
+    };
+    print(&format!("{told}\n"), color)?;
+    Ok(exit)
+}
+
+/// Asks on the terminal.
+pub(crate) fn agreed(question: &str) -> Result<bool> {
+    let mut err = io::stderr().lock();
+    write!(err, "{question} Only \"yes\" is taken: ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}

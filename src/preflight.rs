@@ -1,0 +1,100 @@
+//! `nodeferry preflight`: what would go wrong with a migration. And what every migration begins with: request, findings.
+
+use anyhow::{Result, bail};
+use scenarios::{
+    Finding, LetGo, Request, Settings,
+    findings::{self as found, Expectations},
+    shell::shell::Shell,
+};
+use serde_json::json;
+
+use crate::{
+    arguments::{
+        Color, Format,
+        cluster::{LetGoName, Migration, Preflight},
+        codes, shared,
+    },
+    exit::Exit,
+    findings,
+    output::{BOLD, print, styled},
+    progress::Progress,
+    session,
+};
+
+/// Runs the command.
+pub(crate) fn run(asked: &Preflight, color: Color) -> Result<Exit> {
+    let request = request(&asked.migration)?;
+    session::run(&asked.connection, async |session| {
+        let mut progress = Progress::new(color, None)?;
+        let mut tell = progress.tell();
+        let mut shell = session.open(&mut *tell).await?;
+        let found = look(&request, &mut shell)?;
+        let blocking = !found::blocking(&found, &request.accept).is_empty();
+        match asked.output {
+            Format::Text if found.is_empty() => print("No findings.\n", color)?,
+            Format::Text => {
+                let title = styled(BOLD, format_args!("Findings, {} to {}", request.from, request.to));
+                print(&format!("{title}\n{}", findings::text(&found, &request.accept)), color)?;
+            }
+            Format::Json => {
+                let told = found.iter().map(|one| {
+                    json!({
+                        "code": one.code.id(),
+                        "severity": one.severity.name(),
+                        "object": one.object,
+                        "reason": one.reason,
+                        "fix": one.fix,
+                        "accepted": request.accept.contains(one.code.id()),
+                    })
+                });
+                let told = json!({ "blocking": blocking, "findings": told.collect::<Vec<_>>() });
+                print(&format!("{}\n", serde_json::to_string_pretty(&told)?), color)?;
+            }
+        }
+        Ok(if blocking { Exit::Refused } else { Exit::Held })
+    })
+}
+
+/// The migration that the flags ask for.
+pub(crate) fn request(asked: &Migration) -> Result<Request> {
+    let group = &asked.group;
+    group.check()?;
+    let (Some(from), Some(to)) = (&asked.from, &asked.to) else {
+        bail!("name the group to leave with --from, and the one to move to with --to");
+    };
+    Ok(Request {
+        from: from.as_str().into(),
+        to: to.as_str().into(),
+        strategy: asked.strategy.strategy(),
+        adopt: asked.adopt,
+        keep_group: asked.keep_group,
+        instance_types: shared(&group.instance_types),
+        min: group.min,
+        max: group.max,
+        desired: group.desired,
+        ami_type: group.ami_type.as_deref().map(Into::into),
+        subnets: shared(&group.subnets),
+        accept: codes(&asked.accept),
+        closes_at_sigterm: Default::default(),
+        contracts: Default::default(),
+        longest_silence: Default::default(),
+        settings: Settings {
+            soak: asked.soak,
+            patience: asked.drain_timeout,
+            let_go: match asked.let_go {
+                LetGoName::During => LetGo::During,
+                LetGoName::Before => LetGo::Before,
+            },
+            ..Settings::default()
+        },
+    })
+}
+
+/// What a cluster shows that a migration has to reckon with.
+pub(crate) fn look(request: &Request, shell: &mut Shell<'_>) -> Result<Vec<Finding>> {
+    let view = shell.view();
+    if let Some(error) = found::request_errors(request, view).into_iter().next() {
+        return Err(findings::misfit(&error));
+    }
+    Ok(found::findings(request, view, &Expectations::default()))
+}

@@ -1,0 +1,58 @@
+//! `nodeferry pause` and `unlock`: what a user wants of a migration that another process carries out.
+
+use std::io::{self, IsTerminal as _};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use scenarios::journal::Event;
+
+use crate::{
+    arguments::{
+        Color,
+        cluster::{Pause, Unlock},
+    },
+    exit::Exit,
+    migrate::agreed,
+    output::print,
+    progress::Progress,
+    session,
+};
+
+/// Runs `pause`.
+pub(crate) fn pause(asked: &Pause, color: Color) -> Result<Exit> {
+    session::run(&asked.connection, async |session| {
+        let mut progress = Progress::new(color, None)?;
+        let mut tell = progress.tell();
+        let mut shell = session.open(&mut *tell).await?;
+        let plan = session.recorded(&mut shell)?.context("there is no migration to hold")?;
+        shell.wish(&plan, Event::Paused).await.map_err(|error| anyhow!("{}", error.why))?;
+        print(&format!("Held: migration {}; go on with `nodeferry resume`\n", plan.id), color)?;
+        Ok(Exit::Held)
+    })
+}
+
+/// Runs `unlock`.
+pub(crate) fn unlock(asked: &Unlock, color: Color) -> Result<Exit> {
+    if !asked.yes && !io::stdin().is_terminal() {
+        bail!("nobody can be asked here: pass --yes");
+    }
+    session::run(&asked.connection, async |session| {
+        let mut progress = Progress::new(color, None)?;
+        let mut tell = progress.tell();
+        let mut shell = session.open(&mut *tell).await?;
+        let holder = shell.view().lease.as_ref().map(|lease| lease.holder.clone());
+        let Some(holder) = holder.filter(|holder| !holder.is_empty()) else {
+            print("Nobody holds the lock\n", color)?;
+            return Ok(Exit::Held);
+        };
+        let mut plan = session.recorded(&mut shell)?.context("there is a lock, but no journal")?;
+        if !asked.yes && !agreed(&format!("{holder} holds the lock of migration {}. Take it away?", plan.id))?
+        {
+            return Ok(Exit::Paused);
+        }
+        // In the holder's name: only what it holds is given back, not what somebody else has taken meanwhile.
+        plan.boot_id = holder.clone();
+        shell.give_lock_back(&plan).await;
+        print(&format!("Unlocked: {holder} held it\n"), color)?;
+        Ok(Exit::Held)
+    })
+}
