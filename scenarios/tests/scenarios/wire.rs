@@ -25,12 +25,14 @@ fn a_shop_is_migrated_alike_through_the_api_and_without_it() {
                 .with(service("web").local()),
         )
         .under(load("web", 100).sessions(1, 50));
-    alike(&shop, 3);
+    let shop = shop.drawn();
+    (0..10).for_each(|seed| alike(&shop, seed));
 }
 
 #[test]
 fn the_online_boutique_is_migrated_alike_through_the_api_and_without_it() {
-    alike(&story("online boutique").given_export(&online_boutique(), 100), 1);
+    let boutique = story("online boutique").given_export(&online_boutique(), 100).drawn();
+    (0..5).for_each(|seed| alike(&boutique, seed));
 }
 
 #[track_caller]
@@ -59,9 +61,16 @@ fn alike(story: &Story, seed: u64) {
 /// The writes that took effect, each as a text.
 fn writes(run: &Run) -> Vec<String> {
     let driven = run.driven.as_ref().expect("it was driven");
-    let mut texts: Vec<String> = driven.writes.iter().filter_map(text).collect();
     // A journal that was written for its marks alone says the same as the one before.
-    texts.dedup_by(|later, earlier| later.starts_with("journal") && later == earlier);
+    let mut journal = String::new();
+    let mut texts: Vec<String> = driven.writes.iter().filter_map(text).collect();
+    texts.retain(|text| {
+        let says_more = !text.starts_with("journal") || *text != journal;
+        if text.starts_with("journal") {
+            journal.clone_from(text);
+        }
+        says_more
+    });
     texts
 }
 

@@ -6,7 +6,14 @@ use super::*;
 
 #[track_caller]
 fn check(code: u16, reason: &str, message: &str, retry_after: u32, expected: Answer) {
-    let details = StatusDetails { retry_after_seconds: retry_after, ..StatusDetails::default() };
+    let details = StatusDetails {
+        name: String::new(),
+        group: String::new(),
+        kind: String::new(),
+        uid: String::new(),
+        causes: Vec::new(),
+        retry_after_seconds: retry_after,
+    };
     let status = Status {
         code,
         reason: reason.into(),
