@@ -265,10 +265,8 @@ impl<'a> Shell<'a> {
         }
         if let Some(write) = after.stop {
             let stop = [Action { phase: "stop", write }];
-            for sent in self.send_all(plan, &stop).await {
-                if let Ok(version) = sent {
-                    expected.push((stop[0].write.clone(), version.unwrap_or(0)));
-                }
+            for version in self.send_all(plan, &stop).await.into_iter().flatten() {
+                expected.push((stop[0].write.clone(), version.unwrap_or(0)));
             }
         }
         self.shown(&expected).await;

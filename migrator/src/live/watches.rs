@@ -34,6 +34,10 @@ use crate::{
 };
 
 /// One event of one watch.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, read and dropped; a box would be made for each event"
+)]
 enum Seen {
     Node(Event<core::Node>),
     Pod(Event<core::Pod>),
