@@ -90,10 +90,10 @@ fn a_cluster_is_served_on_loopback_until_it_is_told_to_stop() {
     );
     assert!(watched.contains("{\"type\":\"ADDED\",\"object\":{"), "{watched}");
 
+    // Refused for what it says of itself, before any of it is sent: who goes on sending may find the connection closed.
     let large = format!(
-        "POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{}",
-        (3 << 20) + 1,
-        " ".repeat((3 << 20) + 1)
+        "POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        (3 << 20) + 1
     );
     let refused = ask(&address, &large);
     assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
