@@ -100,12 +100,13 @@ fn a_served_cluster_is_migrated_whole() {
     assert_eq!(migrated.code, Some(0), "{migrated:#?}");
     assert!(migrated.out.contains("Migrated blue to green"), "{}", migrated.out);
 
-    let status: Value = serde_json::from_str(&served.run(&["status", "-o", "json"]).out).unwrap();
+    let status = || -> Value { serde_json::from_str(&served.run(&["status", "-o", "json"]).out).unwrap() };
+    // EKS is done with a group before Kubernetes has taken note of its last instance.
+    let status = (0..100).map(|_| status()).find(|status| status["from"]["nodes"] == 0).unwrap();
     assert_eq!(status["status"], "finished");
-    assert_eq!(status["from"]["nodes"], 0);
     assert_eq!(status["to"]["nodes"], 3);
 
-    // Every removal of an exclude label, a taint or a mark is in the log, and what stood there before.
+    // The log says what stood there before.
     let log = audit(&log);
     let deleted =
         log.iter().find(|line| line["verb"] == "delete" && line["object"] == "node group blue").unwrap();

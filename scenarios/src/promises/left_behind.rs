@@ -21,7 +21,7 @@ pub fn nothing_left_behind(
         return stopped_but_named(world, twin, plan);
     }
     let mut differences = kubernetes_differences(world, twin);
-    differences.extend(node_leftovers(world, plan, outcome));
+    differences.extend(marks_left(world, twin, plan, outcome));
     differences
         .extend(aws_differences(world, twin, plan, outcome).into_iter().map(|(_, difference)| difference));
     promise(NAMES[4], summary(&differences), || "everything is as it would have been".into())
@@ -204,20 +204,20 @@ fn metadata_difference(ours: &Meta, theirs: &Meta, copied: Option<&StringMap>) -
         .or_else(|| difference("annotation", &ours.annotations, &theirs.annotations))
 }
 
-/// Marks on nodes of the group that the workloads run on now.
-fn node_leftovers(world: &World, plan: &Plan, outcome: Option<&MigrationOutcome>) -> Vec<String> {
-    let home = if outcome == Some(&MigrationOutcome::Migrated) { &plan.to } else { &plan.from };
-    world
-        .nodes()
-        .iter()
-        .filter(|(_, node)| node.node_group.as_ref() == Some(home))
+/// Marks on nodes, but for those of the group that was left, and on pods.
+fn marks_left(world: &World, twin: &World, plan: &Plan, outcome: Option<&MigrationOutcome>) -> Vec<String> {
+    let left = if outcome == Some(&MigrationOutcome::Migrated) { &plan.from } else { &plan.to };
+    let nodes = world.nodes().iter().filter(|(_, node)| node.node_group.as_ref() != Some(left));
+    let mut found: Vec<String> = nodes
         .filter_map(|(_, node)| {
             let name = &node.meta.name;
-            if node.meta.labels.contains_key(marks::EXCLUDE) {
+            let theirs = twin.nodes().find(&node.meta.namespace, name).map(|id| twin.nodes().last(id));
+            let excluded = |meta: &Meta| meta.labels.contains_key(marks::EXCLUDE);
+            if excluded(&node.meta) && !theirs.is_some_and(|theirs| excluded(&theirs.meta)) {
                 Some(format!("Node {name} is still excluded from load balancers"))
             } else if node.meta.annotations.contains_key(marks::ANNOTATION) {
                 Some(format!("Node {name} still carries our annotation"))
-            } else if node.unschedulable {
+            } else if node.unschedulable && !theirs.is_some_and(|theirs| theirs.unschedulable) {
                 Some(format!("Node {name} is still cordoned"))
             } else if node.taints.iter().any(|taint| taint.key == marks::TAINT) {
                 Some(format!("Node {name} still carries our taint"))
@@ -225,7 +225,12 @@ fn node_leftovers(world: &World, plan: &Plan, outcome: Option<&MigrationOutcome>
                 None
             }
         })
-        .collect()
+        .collect();
+    let pods = world.pods().iter().filter(|(_, pod)| !pod.terminating());
+    found.extend(pods.filter(|(_, pod)| pod.meta.annotations.contains_key(marks::ANNOTATION)).map(
+        |(_, pod)| format!("Pod {}/{} still carries our annotation", pod.meta.namespace, pod.meta.name),
+    ));
+    found
 }
 
 fn aws_differences(

@@ -4,7 +4,7 @@
 //! Compared are the writes that took effect, in order, without versions and times; how a run ends; every promise. What only
 //! says since when something holds (marks in the journal, the lock) depends on times and is left out.
 
-use migrator::action::{Action, Write};
+use migrator::action::{Action, Outcome, Write};
 use scenarios::scenario::Run;
 
 use crate::{
@@ -52,10 +52,12 @@ fn alike(story: &Story, seed: u64) {
         story.told(seed, &wire),
     );
     let ended = |run: &Run| run.driven.as_ref().and_then(|driven| driven.outcome.clone());
+    assert_eq!(ended(&core), Some(Outcome::Migrated));
     assert_eq!(ended(&core), ended(&wire));
     let held =
         |run: &Run| run.promises.iter().map(|promise| (promise.name, promise.held)).collect::<Vec<_>>();
     assert_eq!(held(&core), held(&wire), "{}", story.told(seed, &wire));
+    assert!(wire.promises.iter().all(|promise| promise.held), "{}", story.told(seed, &wire));
 }
 
 /// The writes that took effect, each as a text.
