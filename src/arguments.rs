@@ -7,7 +7,7 @@ pub(crate) mod cluster;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use scenarios::{Class, Strategy};
+use scenarios::{Class, Request, Strategy};
 
 use crate::exit;
 
@@ -109,27 +109,8 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "FILE", requires = "cluster", help_heading = "Cluster")]
     pub(crate) aws: Option<PathBuf>,
 
-    /// Node group to leave
-    #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
-    pub(crate) from: Option<String>,
-    /// Node group to move to; it is created, unless --adopt
-    #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
-    pub(crate) to: Option<String>,
-    /// How the workloads are moved
-    #[arg(long, value_enum, default_value = "single-move", help_heading = "Migration")]
-    pub(crate) strategy: StrategyName,
-    /// Use the group of --to as it is, instead of creating it
-    #[arg(long, conflicts_with_all = ["instance_types", "ami_type", "subnets"], help_heading = "Migration")]
-    pub(crate) adopt: bool,
-    /// Stop before the old group is deleted
-    #[arg(long, help_heading = "Migration")]
-    pub(crate) keep_group: bool,
-    /// Go on in spite of a finding; promises are judged all the same
-    #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Migration")]
-    pub(crate) accept: Vec<String>,
-
     #[command(flatten)]
-    pub(crate) group: NewGroup,
+    pub(crate) moving: Move,
 
     /// Everything that is left to chance follows from this number
     #[arg(
@@ -168,6 +149,54 @@ pub(crate) struct Simulate {
     /// Writes the AWS side as it is at the end into a file of JSON, which --aws reads
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) export_aws: Option<PathBuf>,
+}
+
+/// What every command has to know of a migration.
+#[derive(Debug, Clone, Args)]
+#[cfg_attr(feature = "live", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Move {
+    /// Node group to leave
+    #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
+    pub(crate) from: Option<String>,
+    /// Node group to move to; it is created, unless --adopt
+    #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
+    pub(crate) to: Option<String>,
+    /// How the workloads are moved
+    #[arg(long, value_enum, default_value = "single-move", help_heading = "Migration")]
+    pub(crate) strategy: StrategyName,
+    /// Use the group of --to as it is, instead of creating it
+    #[arg(long, conflicts_with_all = ["instance_types", "ami_type", "subnets"], help_heading = "Migration")]
+    pub(crate) adopt: bool,
+    /// Stop before the old group is deleted
+    #[arg(long, help_heading = "Migration")]
+    pub(crate) keep_group: bool,
+    /// Go on in spite of a finding
+    #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Migration")]
+    pub(crate) accept: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) group: NewGroup,
+}
+
+impl Move {
+    /// The request, from a group to another.
+    pub(crate) fn request(&self, from: &str, to: &str) -> anyhow::Result<Request> {
+        let group = &self.group;
+        group.check()?;
+        Ok(Request {
+            strategy: self.strategy.strategy(),
+            adopt: self.adopt,
+            keep_group: self.keep_group,
+            instance_types: shared(&group.instance_types),
+            min: group.min,
+            max: group.max,
+            desired: group.desired,
+            ami_type: group.ami_type.as_deref().map(Into::into),
+            subnets: shared(&group.subnets),
+            accept: self.accept.iter().map(|code| code.trim().to_uppercase()).collect(),
+            ..Request::new(from, to)
+        })
+    }
 }
 
 /// What the new group is to be.
@@ -328,7 +357,7 @@ pub(crate) enum Format {
 
 impl NewGroup {
     /// Whether the sizes fit each other.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    fn check(&self) -> anyhow::Result<()> {
         match (self.min, self.max) {
             (Some(min), Some(max)) if min > max => anyhow::bail!("--min {min} is more than --max {max}"),
             _ => Ok(()),
@@ -337,13 +366,8 @@ impl NewGroup {
 }
 
 /// Words as they are shared.
-pub(crate) fn shared(words: &[String]) -> Vec<std::sync::Arc<str>> {
+fn shared(words: &[String]) -> Vec<std::sync::Arc<str>> {
     words.iter().map(|word| word.as_str().into()).collect()
-}
-
-/// Codes of findings, as they are spelled.
-pub(crate) fn codes(words: &[String]) -> std::collections::BTreeSet<String> {
-    words.iter().map(|code| code.trim().to_uppercase()).collect()
 }
 
 /// A number within limits. Clap's own message would speak of digits and types.
@@ -407,5 +431,35 @@ mod tests {
     #[test]
     fn the_definition_of_the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[cfg(feature = "live")]
+    #[test]
+    fn a_saved_plan_takes_no_flag_that_it_would_ignore() {
+        let parsed = |more: &[&str]| {
+            Arguments::try_parse_from([&["nodeferry", "migrate", "move.json"], more].concat()).map(|_| ())
+        };
+        assert!(parsed(&["--yes", "--stop-after", "gate", "--audit", "a.jsonl"]).is_ok());
+        let ignored: [&[&str]; 15] = [
+            &["--from", "blue"],
+            &["--to", "green"],
+            &["--strategy", "recipe"],
+            &["--adopt"],
+            &["--keep-group"],
+            &["--accept", "NF101"],
+            &["--soak", "1h"],
+            &["--drain-timeout", "1h"],
+            &["--let-go", "before"],
+            &["--instance-types", "m5.large"],
+            &["--min", "1"],
+            &["--max", "1"],
+            &["--desired", "1"],
+            &["--ami-type", "AL2023_x86_64_STANDARD"],
+            &["--subnets", "subnet-1"],
+        ];
+        for flags in ignored {
+            let error = parsed(flags).expect_err(flags[0]);
+            assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flags:?}: {error}");
+        }
     }
 }

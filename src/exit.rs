@@ -35,9 +35,13 @@ pub(crate) enum Exit {
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
     #[cfg(feature = "live")]
     {
-        use scenarios::shell::{Unreachable, connect::ConnectError};
+        use scenarios::shell::{Unreachable, connect::ConnectError, shell::WishFailed};
         let connecting = error.downcast_ref::<ConnectError>();
-        if error.is::<Unreachable>() || matches!(connecting, Some(ConnectError::Unreachable(_))) {
+        let wished = error.downcast_ref::<WishFailed>();
+        if error.is::<Unreachable>()
+            || matches!(wished, Some(WishFailed::Unreachable(_)))
+            || matches!(connecting, Some(ConnectError::Unreachable(_)))
+        {
             return Exit::Unreachable;
         }
     }
@@ -59,7 +63,7 @@ Of a migration of a real cluster also:
   7  locked: another migration is under way
   8  rolled back
   9  stopped past the point of no return: `nodeferry resume`
- 10  held or interrupted: `nodeferry resume`";
+ 10  held or interrupted: `nodeferry resume`; or not agreed to";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {

@@ -1,9 +1,10 @@
 //! `nodeferry migrate`, `resume` and `rollback`: carrying a migration out, to its end or to where it can be resumed.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use scenarios::{
+    Strategy,
     action::Outcome,
     findings as found,
     journal::{Course, Event, Journal, Status},
@@ -36,14 +37,8 @@ pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
         let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
-        if let Some((status, plan_id)) = under_way(&mut shell) {
-            let told = format!(
-                "{} migration {plan_id} is {status} and must end first: see `nodeferry status`, `nodeferry resume` \
-                 and `nodeferry rollback`\n",
-                styled(BAD, "Locked:")
-            );
-            print(&told, color)?;
-            return Ok(Exit::Locked);
+        if let Some((status, plan_id)) = under_way(&mut shell)? {
+            return locked(status, &plan_id, color);
         }
         let found = preflight::look(&request, &mut shell)?;
         let plan = match saved {
@@ -60,9 +55,12 @@ pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
         }
         if !asked.yes {
             print(&plan::shown(&plan, shell.view()), color)?;
-            if !agreed("Carry it out?")? {
+            if !session.agreed("Carry it out?").await? {
+                print("Nothing was changed\n", color)?;
                 return Ok(Exit::Paused);
             }
+            // However long the answer took.
+            plan::unchanged(&plan, &request, &mut shell)?;
         }
         drive(&mut shell, &plan, &asked.drive, color).await
     })
@@ -95,7 +93,7 @@ pub(crate) fn rollback(asked: &Rollback, color: Color) -> Result<Exit> {
         let plan = session.recorded(&mut shell)?.context("there is no migration to roll back")?;
         // Asked for already, and interrupted: it goes on.
         if !matches!(status(&mut shell), Some(Status::Running { course: Course::Back })) {
-            shell.wish(&plan, Event::RollbackRequested).await.map_err(|error| anyhow!("{}", error.why))?;
+            shell.wish(&plan, Event::RollbackRequested).await?;
         }
         drive(&mut shell, &plan, &asked.drive, color).await
     })
@@ -108,24 +106,45 @@ pub(crate) fn status(shell: &mut Shell<'_>) -> Option<Status> {
 }
 
 /// A migration that has begun and not ended: how it stands, and its id.
-fn under_way(shell: &mut Shell<'_>) -> Option<(&'static str, String)> {
-    let object = shell.view().journal.clone()?;
-    let journal = Journal::read(&object).ok()?;
+fn under_way(shell: &mut Shell<'_>) -> Result<Option<(&'static str, String)>> {
+    let Some(object) = shell.view().journal.clone() else { return Ok(None) };
+    let journal = Journal::read(&object).context("the journal kube-system/nodeferry-journal")?;
     let ended = matches!(journal.status, Status::Finished | Status::RolledBack);
-    (!ended).then(|| (journal.status.word(), journal.plan_id.clone()))
+    Ok((!ended).then(|| (journal.status.word(), journal.plan_id.clone())))
+}
+
+fn locked(status: &str, plan_id: &str, color: Color) -> Result<Exit> {
+    let told = format!(
+        "{} migration {plan_id} is {status} and must end first: see `nodeferry status`, `nodeferry resume` and \
+         `nodeferry rollback`\n",
+        styled(BAD, "Locked:")
+    );
+    print(&told, color)?;
+    Ok(Exit::Locked)
 }
 
 async fn drive(shell: &mut Shell<'_>, plan: &Plan, asked: &Drive, color: Color) -> Result<Exit> {
+    if asked.stop_after.is_some() && plan.strategy != Strategy::SingleMove {
+        bail!("--stop-after: the recipes have other steps: use `nodeferry pause`");
+    }
     let held_before = asked.stop_after.map(outline::phases_after).unwrap_or_default();
     let ended = shell.drive(plan, &held_before).await?;
-    let past = matches!(
-        status(shell),
-        Some(
-            Status::Running { course: Course::Committed } | Status::Stopped { course: Course::Committed, .. }
-        )
-    );
-    let on = "go on with `nodeferry resume`";
-    let back = if past { "" } else { ", or back with `nodeferry rollback`" };
+    // Another process began in the same moment, and was first.
+    if let Some((status, plan_id)) = under_way(shell)?.filter(|(_, plan_id)| **plan_id != *plan.id) {
+        return locked(status, &plan_id, color);
+    }
+    let course = match status(shell) {
+        Some(Status::Running { course } | Status::Paused { course } | Status::Stopped { course, .. }) => {
+            Some(course)
+        }
+        _ => None,
+    };
+    let past = course == Some(Course::Committed);
+    let (on, back) = match course {
+        None => ("nothing was begun", ""),
+        Some(Course::Forward) => ("go on with `nodeferry resume`", ", or back with `nodeferry rollback`"),
+        Some(_) => ("go on with `nodeferry resume`", ""),
+    };
     let (exit, told) = match ended {
         Ended::Finished(Outcome::Migrated) => {
             (Exit::Held, format!("{} {} to {}", styled(GOOD, "Migrated"), plan.from, plan.to))
@@ -145,14 +164,4 @@ async fn drive(shell: &mut Shell<'_>, plan: &Plan, asked: &Drive, color: Color) 
     };
     print(&format!("{told}\n"), color)?;
     Ok(exit)
-}
-
-/// Asks on the terminal.
-pub(crate) fn agreed(question: &str) -> Result<bool> {
-    let mut err = io::stderr().lock();
-    write!(err, "{question} Only \"yes\" is taken: ")?;
-    err.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
 }

@@ -115,13 +115,20 @@ pub(crate) fn fresh(
             planned.id
         );
     }
-    let now = plan::Plan::new(&planned.id, "", request, shell.view(), planned.planned_at);
-    planned.boot_id = now.boot_id.clone();
-    if let Some(what) = differing(&planned, &now) {
-        bail!("the plan is stale: {what} since it was made: make it anew with `nodeferry plan`");
-    }
     planned.boot_id = session.holder().into();
+    unchanged(&planned, request, shell)?;
     Ok(planned)
+}
+
+/// Whether the plan would be made again as it is.
+pub(crate) fn unchanged(planned: &plan::Plan, request: &Request, shell: &mut Shell<'_>) -> Result<()> {
+    let now = plan::Plan::new(&planned.id, &planned.boot_id, request, shell.view(), planned.planned_at);
+    match differing(planned, &now) {
+        None => Ok(()),
+        Some(what) => {
+            bail!("the plan is stale: {what} since it was made: make it anew with `nodeferry plan`")
+        }
+    }
 }
 
 /// What has changed between two plans for the same request.

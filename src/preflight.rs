@@ -12,7 +12,6 @@ use crate::{
     arguments::{
         Color, Format,
         cluster::{LetGoName, Migration, Preflight},
-        codes, shared,
     },
     exit::Exit,
     findings,
@@ -57,37 +56,19 @@ pub(crate) fn run(asked: &Preflight, color: Color) -> Result<Exit> {
 
 /// The migration that the flags ask for.
 pub(crate) fn request(asked: &Migration) -> Result<Request> {
-    let group = &asked.group;
-    group.check()?;
-    let (Some(from), Some(to)) = (&asked.from, &asked.to) else {
+    let (Some(from), Some(to)) = (&asked.moving.from, &asked.moving.to) else {
         bail!("name the group to leave with --from, and the one to move to with --to");
     };
-    Ok(Request {
-        from: from.as_str().into(),
-        to: to.as_str().into(),
-        strategy: asked.strategy.strategy(),
-        adopt: asked.adopt,
-        keep_group: asked.keep_group,
-        instance_types: shared(&group.instance_types),
-        min: group.min,
-        max: group.max,
-        desired: group.desired,
-        ami_type: group.ami_type.as_deref().map(Into::into),
-        subnets: shared(&group.subnets),
-        accept: codes(&asked.accept),
-        closes_at_sigterm: Default::default(),
-        contracts: Default::default(),
-        longest_silence: Default::default(),
-        settings: Settings {
-            soak: asked.soak,
-            patience: asked.drain_timeout,
-            let_go: match asked.let_go {
-                LetGoName::During => LetGo::During,
-                LetGoName::Before => LetGo::Before,
-            },
-            ..Settings::default()
+    let settings = Settings {
+        soak: asked.soak,
+        patience: asked.drain_timeout,
+        let_go: match asked.let_go {
+            LetGoName::During => LetGo::During,
+            LetGoName::Before => LetGo::Before,
         },
-    })
+        ..Settings::default()
+    };
+    Ok(Request { settings, ..asked.moving.request(from, to)? })
 }
 
 /// What a cluster shows that a migration has to reckon with.

@@ -1,6 +1,9 @@
 //! What every command on a real cluster begins with: a connection, a clock, and somebody who may interrupt.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
@@ -32,6 +35,26 @@ impl Session {
     /// Begins to watch.
     pub(crate) async fn open<'a>(&self, tell: &'a mut Tell<'a>) -> Result<Shell<'a>> {
         Ok(Shell::open(&self.connected, self.clock, self.interrupt.clone(), tell).await?)
+    }
+
+    /// Asks on the terminal; an interruption is a no.
+    pub(crate) async fn agreed(&self, question: &str) -> Result<bool> {
+        let mut err = io::stderr();
+        write!(err, "{question} Only \"yes\" is taken: ")?;
+        err.flush()?;
+        let answer = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            io::stdin().read_line(&mut answer).map(|_| answer)
+        });
+        let mut interrupt = self.interrupt.clone();
+        tokio::select! {
+            biased;
+            heard = interrupt.wait_for(|interrupted| *interrupted) => {
+                heard?;
+                Ok(false)
+            }
+            answer = answer => Ok(answer??.trim() == "yes"),
+        }
     }
 
     /// The name of this process in the lock and in marks, unlike that of any other.

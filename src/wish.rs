@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use scenarios::journal::Event;
 
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
         cluster::{Pause, Unlock},
     },
     exit::Exit,
-    migrate::agreed,
     output::print,
     progress::Progress,
     session,
@@ -24,7 +23,7 @@ pub(crate) fn pause(asked: &Pause, color: Color) -> Result<Exit> {
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
         let plan = session.recorded(&mut shell)?.context("there is no migration to hold")?;
-        shell.wish(&plan, Event::Paused).await.map_err(|error| anyhow!("{}", error.why))?;
+        shell.wish(&plan, Event::Paused).await?;
         print(&format!("Held: migration {}; go on with `nodeferry resume`\n", plan.id), color)?;
         Ok(Exit::Held)
     })
@@ -45,13 +44,15 @@ pub(crate) fn unlock(asked: &Unlock, color: Color) -> Result<Exit> {
             return Ok(Exit::Held);
         };
         let mut plan = session.recorded(&mut shell)?.context("there is a lock, but no journal")?;
-        if !asked.yes && !agreed(&format!("{holder} holds the lock of migration {}. Take it away?", plan.id))?
-        {
+        let question = format!("{holder} holds the lock of migration {}. Take it away?", plan.id);
+        if !asked.yes && !session.agreed(&question).await? {
             return Ok(Exit::Paused);
         }
         // In the holder's name: only what it holds is given back, not what somebody else has taken meanwhile.
         plan.boot_id = holder.clone();
-        shell.give_lock_back(&plan).await;
+        if !shell.give_lock_back(&plan).await {
+            bail!("the lock was not taken away: {holder} has renewed it, or the write was refused");
+        }
         print(&format!("Unlocked: {holder} held it\n"), color)?;
         Ok(Exit::Held)
     })

@@ -67,6 +67,30 @@ pub struct Request {
     pub settings: Settings,
 }
 
+impl Request {
+    /// By single-move from one group to another, which is created as the one that is left; with the usual waits.
+    pub fn new(from: &str, to: &str) -> Request {
+        Request {
+            from: from.into(),
+            to: to.into(),
+            strategy: Strategy::SingleMove,
+            adopt: false,
+            keep_group: false,
+            instance_types: Vec::new(),
+            min: None,
+            max: None,
+            desired: None,
+            ami_type: None,
+            subnets: Vec::new(),
+            accept: BTreeSet::new(),
+            closes_at_sigterm: BTreeSet::new(),
+            contracts: BTreeMap::new(),
+            longest_silence: BTreeMap::new(),
+            settings: Settings::default(),
+        }
+    }
+}
+
 /// The waits that gates keep. Shortening one is for tests and comparisons; each has a known-bad value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {

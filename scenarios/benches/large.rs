@@ -11,9 +11,9 @@ use scenarios::scenario::{Scenario, outcome_words, run};
 use serde_json::{Value, json};
 use simulator::{import, parameters::Parameters, world::World};
 
-#[path = "support/migration.rs"]
-mod support;
-use support::{peak_memory, request};
+#[path = "support/memory.rs"]
+mod memory;
+use memory::peak_memory;
 
 const NODES: usize = 1_000;
 const CONNECTIONS_PER_NODE: usize = 1_000;
@@ -36,7 +36,8 @@ fn main() {
         World::new(&cluster, &aws, Parameters::default(), Seed(1)).expect("its selectors can be read");
     drop(cluster);
     let built = begun.elapsed();
-    let scenario = Scenario { request: request(), connections, traffic: None, seed: Seed(1) };
+    let scenario =
+        Scenario { request: Request::new("blue", "green"), connections, traffic: None, seed: Seed(1) };
     let begun = Instant::now();
     let run = run(&world, &scenario).expect("the request fits the cluster");
     println!(

@@ -8,9 +8,9 @@ use loadgen::chance::Seed;
 use scenarios::scenario::{Scenario, Verdict, run};
 use simulator::{import, parameters::Parameters, world::World};
 
-#[path = "support/migration.rs"]
-mod support;
-use support::{peak_memory, request};
+#[path = "support/memory.rs"]
+mod memory;
+use memory::peak_memory;
 
 const EXPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/clusters/online-boutique.yaml");
 
@@ -28,8 +28,12 @@ fn online_boutique(criterion: &mut Criterion) {
     group.bench_function("online-boutique/single-move/500", |bencher| {
         bencher.iter(|| {
             seed += 1;
-            let scenario =
-                Scenario { request: request(), connections: 500, traffic: None, seed: Seed(seed % 200) };
+            let scenario = Scenario {
+                request: Request::new("blue", "green"),
+                connections: 500,
+                traffic: None,
+                seed: Seed(seed % 200),
+            };
             let run = run(&world, &scenario).expect("the request fits the cluster");
             assert_eq!(run.verdict, Verdict::Held, "seed {}", seed % 200);
             run.world.events()

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use scenarios::{duration, shell::connect};
 
-use super::{Format, NewGroup, StrategyName, group_name};
+use super::{Format, Move};
 
 /// Where the cluster and its account are.
 #[derive(Debug, Clone, Args)]
@@ -44,10 +44,6 @@ pub(crate) struct Connection {
     /// Address of Elastic Load Balancing
     #[arg(long, value_name = "URL", help_heading = "AWS")]
     pub(crate) endpoint_url_elbv2: Option<String>,
-    /// Address of the Security Token Service
-    #[arg(long, value_name = "URL", help_heading = "AWS")]
-    pub(crate) endpoint_url_sts: Option<String>,
-
     /// How many times faster than the clock a cluster of `nodeferry serve` goes; refused for any other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = speed, help_heading = "Simulation")]
     pub(crate) speed: u32,
@@ -68,7 +64,6 @@ impl Connection {
                 ec2: self.endpoint_url_ec2.clone(),
                 autoscaling: self.endpoint_url_autoscaling.clone(),
                 elb: self.endpoint_url_elbv2.clone(),
-                sts: self.endpoint_url_sts.clone(),
             },
             cluster: self.cluster_name.clone(),
         }
@@ -78,24 +73,9 @@ impl Connection {
 /// A migration as asked for.
 #[derive(Debug, Clone, Args, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Migration {
-    /// Node group to leave
-    #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
-    pub(crate) from: Option<String>,
-    /// Node group to move to; it is created, unless --adopt
-    #[arg(long, value_name = "GROUP", value_parser = group_name, help_heading = "Migration")]
-    pub(crate) to: Option<String>,
-    /// How the workloads are moved
-    #[arg(long, value_enum, default_value = "single-move", help_heading = "Migration")]
-    pub(crate) strategy: StrategyName,
-    /// Use the group of --to as it is, instead of creating it
-    #[arg(long, conflicts_with_all = ["instance_types", "ami_type", "subnets"], help_heading = "Migration")]
-    pub(crate) adopt: bool,
-    /// Stop before the old group is deleted
-    #[arg(long, help_heading = "Migration")]
-    pub(crate) keep_group: bool,
-    /// Go on in spite of a finding
-    #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Migration")]
-    pub(crate) accept: Vec<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) moving: Move,
     /// How long the migrated cluster is watched before the old group is deleted
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = span, help_heading = "Migration")]
     pub(crate) soak: Duration,
@@ -105,9 +85,6 @@ pub(crate) struct Migration {
     /// When old pods are let go: as soon as new ones serve, or when their longest connection must have ended
     #[arg(long, value_enum, value_name = "WHEN", default_value = "during", help_heading = "Migration")]
     pub(crate) let_go: LetGoName,
-
-    #[command(flatten)]
-    pub(crate) group: NewGroup,
 }
 
 /// When old pods are let go.
@@ -171,10 +148,13 @@ Examples:
   nodeferry migrate move.json --audit audit.jsonl
 
 Exit codes: 0 migrated, 2 usage or input, 4 blocking findings, 5 unreachable, 6 stopped, 7 locked, 8 rolled back,
-9 stopped past the point of no return, 10 held or interrupted")]
+9 stopped past the point of no return, 10 held, interrupted or not agreed to")]
 pub(crate) struct Migrate {
-    /// A plan that `nodeferry plan --out` wrote
-    #[arg(value_name = "PLAN", conflicts_with_all = ["from", "to"])]
+    /// A plan that `nodeferry plan --out` wrote; it says all that the flags of a migration say
+    #[arg(value_name = "PLAN", conflicts_with_all = [
+        "from", "to", "strategy", "adopt", "keep_group", "accept", "soak", "drain_timeout", "let_go",
+        "instance_types", "min", "max", "desired", "ami_type", "subnets",
+    ])]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) migration: Migration,
@@ -267,14 +247,14 @@ pub(crate) struct Rollback {
 
 /// Takes the lock away from a process that is gone
 ///
-/// Rarely needed: a silent holder loses the lock by itself after two minutes. Taken from a process that still runs, it stops
-/// that process before its next write.
+/// Rarely needed: a silent holder loses the lock by itself after two minutes. A process that still runs takes it again at its
+/// next step: hold the migration with `nodeferry pause` instead.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nodeferry unlock --yes
 
-Exit codes: 0 unlocked, 2 usage or input, 5 unreachable")]
+Exit codes: 0 unlocked, 2 usage or input, or the holder has it again, 5 unreachable, 10 not agreed to")]
 pub(crate) struct Unlock {
     #[command(flatten)]
     pub(crate) connection: Connection,
@@ -297,7 +277,7 @@ fn speed(text: &str) -> Result<u32, String> {
 }
 
 fn step(text: &str) -> Result<&'static str, String> {
-    let names = || scenarios::outline::STEPS.iter().map(|step| step.name);
+    let names = || scenarios::outline::STEPS.iter().map(|step| step.name).filter(|name| *name != "restore");
     names()
         .find(|name| *name == text)
         .ok_or_else(|| format!("write one of {}", names().collect::<Vec<_>>().join(", ")))

@@ -1,10 +1,8 @@
 //! From flags and files to what a scenario needs. Every error says which flag or which place of which file.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context as _, Result, anyhow};
 use scenarios::{
-    Class, Parameters, Request, Seed, Settings, TrafficFile,
+    Class, Parameters, Request, Seed, TrafficFile,
     import::{self, Cluster, aws},
     scenario::ScenarioError,
     setup::{self, Setup},
@@ -12,7 +10,7 @@ use scenarios::{
 
 use super::example;
 use crate::{
-    arguments::{ClassName, Simulate, codes, shared},
+    arguments::{ClassName, Simulate},
     findings,
 };
 
@@ -32,26 +30,8 @@ pub(super) struct Given {
 
 /// The migration that the flags ask for.
 pub(super) fn request(asked: &Simulate) -> Result<Request> {
-    let group = &asked.group;
-    group.check()?;
-    Ok(Request {
-        from: asked.from.as_deref().unwrap_or(example::FROM).into(),
-        to: asked.to.as_deref().unwrap_or(example::TO).into(),
-        strategy: asked.strategy.strategy(),
-        adopt: asked.adopt,
-        keep_group: asked.keep_group,
-        instance_types: shared(&group.instance_types),
-        min: group.min,
-        max: group.max,
-        desired: group.desired,
-        ami_type: group.ami_type.as_deref().map(Into::into),
-        subnets: shared(&group.subnets),
-        accept: codes(&asked.accept),
-        closes_at_sigterm: BTreeSet::new(),
-        contracts: Default::default(),
-        longest_silence: Default::default(),
-        settings: Settings::default(),
-    })
+    let from = asked.moving.from.as_deref().unwrap_or(example::FROM);
+    asked.moving.request(from, asked.moving.to.as_deref().unwrap_or(example::TO))
 }
 
 /// Reads every file and makes the world.

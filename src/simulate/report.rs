@@ -67,7 +67,7 @@ impl<'a> Report<'a> {
         Report {
             run,
             request,
-            strategy: asked.strategy.name(),
+            strategy: asked.moving.strategy.name(),
             cluster: &given.name,
             seed: given.seed.0,
             counts: ClusterCounts {

@@ -1,4 +1,4 @@
-//! The AWS side: clients of the five services that a migration talks to.
+//! The AWS side: clients of the four services that a migration talks to.
 //!
 //! Their own retries are off: what a failure means is decided in one place for all servers, and waits follow the migration's
 //! own clock.
@@ -33,14 +33,12 @@ pub struct Aws {
     pub autoscaling: aws_sdk_autoscaling::Client,
     /// Elastic Load Balancing, version 2.
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
-    /// Security Token Service.
-    pub sts: aws_sdk_sts::Client,
     /// Name of the EKS cluster.
     pub cluster: String,
     known: poll::Known,
 }
 
-/// Everything from one configuration, with endpoints that a user gave.
+/// Addresses in place of AWS' own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {
     /// Of EKS.
@@ -51,8 +49,6 @@ pub struct Endpoints {
     pub autoscaling: Option<String>,
     /// Of Elastic Load Balancing.
     pub elb: Option<String>,
-    /// Of the Security Token Service.
-    pub sts: Option<String>,
 }
 
 impl Aws {
@@ -72,7 +68,6 @@ impl Aws {
             ec2: client!(aws_sdk_ec2, ec2),
             autoscaling: client!(aws_sdk_autoscaling, autoscaling),
             elb: client!(aws_sdk_elasticloadbalancingv2, elb),
-            sts: client!(aws_sdk_sts, sts),
             cluster: cluster.to_owned(),
             known: poll::Known::default(),
         }
@@ -89,16 +84,6 @@ impl Aws {
             names.push(name.map_err(|error| errors::aws(&error))?);
         }
         Ok(names)
-    }
-
-    /// The account, and who asks, as an ARN.
-    ///
-    /// # Errors
-    /// What the request was refused with.
-    pub async fn identity(&self) -> Result<(String, String), Failed> {
-        let found = self.sts.get_caller_identity().send().await.map_err(|error| errors::aws(&error))?;
-        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        Ok((text(found.account()), text(found.arn())))
     }
 
     /// Describes everything that a decision reads. `cluster` is what Kubernetes shows: it says which load balancers are its

@@ -37,11 +37,6 @@ impl Clock {
     pub async fn sleep(&self, span: Duration) {
         tokio::time::sleep(span.div_ceil_millis(self.speed)).await;
     }
-
-    /// A span of this clock's time by the runtime's.
-    pub fn real(&self, span: Duration) -> Duration {
-        span.div_ceil_millis(self.speed)
-    }
 }
 
 trait DivCeilMillis {

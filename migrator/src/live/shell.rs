@@ -44,6 +44,20 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// How long to wait before something is asked again that was not answered; it doubles up to the second.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// How often a wish is written once more because the journal was rewritten in the same moment.
+const WISH_CONFLICTS: u32 = 10;
+
+/// Why a user's wish is not in the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum WishFailed {
+    /// It cannot happen now.
+    #[error("{0}")]
+    Impossible(String),
+    /// Nobody answered, or the write was refused.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+}
+
 /// What there is to tell.
 #[derive(Debug)]
 pub enum Told<'a> {
@@ -210,8 +224,15 @@ impl<'a> Shell<'a> {
                 Turn::Finished(_) => None,
             };
             if let Some(before) = held_before.iter().find(|step| Some(**step) == phase) {
-                self.wish(plan, Event::Paused).await?;
+                let wished = self.wish(plan, Event::Paused).await;
+                if let Err(WishFailed::Impossible(_)) = wished {
+                    // Somebody turned it round or held it in this moment: decided again.
+                    continue;
+                }
                 self.give_lock_back(plan).await;
+                if let Err(WishFailed::Unreachable(failed)) = wished {
+                    return Err(failed);
+                }
                 return Ok(Ended::Held { before });
             }
             match turn {
@@ -320,6 +341,10 @@ impl<'a> Shell<'a> {
         sent
     }
 
+    async fn send(&mut self, plan: &Plan, action: Action) -> Result<Option<u64>, Failed> {
+        self.send_all(plan, &[action]).await.remove(0)
+    }
+
     /// What became of a write to Kubernetes whose answer was lost: the version that the view has to show.
     async fn found(&mut self, write: Write) -> Result<Option<(Write, u64)>, Unreachable> {
         let mut again = AGAIN.0;
@@ -331,6 +356,8 @@ impl<'a> Shell<'a> {
                     return Ok(shown.then_some((write, version)));
                 }
                 Ok(Found::Gone) => return Ok(None),
+                // The next decision, here or elsewhere, sees what became of it.
+                Err(_) if *self.interrupt.borrow() => return Ok(None),
                 Err(failed) => {
                     let what = audit::summary(&write);
                     self.silent_since(since_at, &what, &failed)?;
@@ -342,7 +369,7 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Waits until the view shows writes that were acknowledged: no decision is made without them.
+    /// Waits until the view shows writes that were acknowledged, or somebody interrupts: no decision is made without them.
     async fn shown(&mut self, expected: &[(Write, u64)]) {
         let mut limit = self.later(SHOWN_WITHIN);
         loop {
@@ -354,6 +381,7 @@ impl<'a> Shell<'a> {
             let clock = self.clock;
             tokio::select! {
                 biased;
+                () = interrupted(self.interrupt.clone()) => return,
                 () = self.watches.next(move || clock.now()) => {}
                 () = clock.sleep_until(limit) => {
                     self.trouble("the watches do not show what was written: they are begun anew".to_owned());
@@ -436,38 +464,46 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Writes a user's wish into the journal.
+    /// Writes a user's wish into the journal, which a running migration rewrites all the time: a conflict is tried again.
     ///
     /// # Errors
     /// Where it cannot happen now, or the write is refused.
-    pub async fn wish(&mut self, plan: &Plan, event: Event) -> Result<(), Unreachable> {
-        let Some(object) = self.watches.view.journal.clone() else { return Ok(()) };
-        let what = "the journal";
-        let write = journal::wish(&object, event)
-            .map_err(|error| Unreachable { what: what.to_owned(), why: error.to_string() })?;
-        let action = [Action { phase: "wish", write }];
-        match self.send_all(plan, &action).await.remove(0) {
-            Ok(version) => {
-                let [Action { write, .. }] = action;
-                self.shown(&[(write, version.unwrap_or(0))]).await;
-                Ok(())
+    pub async fn wish(&mut self, plan: &Plan, event: Event) -> Result<(), WishFailed> {
+        let mut conflicts = 0;
+        loop {
+            let now = self.clock.now();
+            self.watches.drain(now);
+            let Some(object) = self.watches.view.journal.clone() else {
+                return Err(WishFailed::Impossible("there is no journal".to_owned()));
+            };
+            let write = journal::wish(&object, event.clone())
+                .map_err(|error| WishFailed::Impossible(error.to_string()))?;
+            match self.send(plan, Action { phase: "wish", write: write.clone() }).await {
+                Ok(version) => {
+                    self.shown(&[(write, version.unwrap_or(0))]).await;
+                    return Ok(());
+                }
+                Err(failed) if failed.answer == Answer::Conflict && conflicts < WISH_CONFLICTS => {
+                    conflicts += 1;
+                    self.sleep(AGAIN.0).await;
+                }
+                Err(failed) => return Err(failed.unreachable("the journal").into()),
             }
-            Err(failed) => Err(failed.unreachable(what)),
         }
     }
 
-    /// Gives the lock back, if it is ours. Where that fails, it runs out by itself.
-    pub async fn give_lock_back(&mut self, plan: &Plan) {
-        let Some(lease) = self.watches.view.lease.clone() else { return };
+    /// Gives the lock back, if it is ours, and says whether nobody holds it then. Where that fails, it runs out by itself.
+    pub async fn give_lock_back(&mut self, plan: &Plan) -> bool {
+        let Some(lease) = self.watches.view.lease.clone() else { return true };
         if lease.holder != plan.boot_id {
-            return;
+            return lease.holder.is_empty();
         }
         let write = Write::Lease {
             holder: "".into(),
             duration: lease.duration,
             resource_version: Some(lease.meta.resource_version),
         };
-        self.send_all(plan, &[Action { phase: "lock", write }]).await;
+        self.send(plan, Action { phase: "lock", write }).await.is_ok()
     }
 
     async fn note_event(&mut self, plan: &Plan, reason: &str, message: &str) {

@@ -303,17 +303,6 @@ impl Watches {
             _ => true,
         }
     }
-
-    /// Whether the view shows that the object of a write is gone, or is another one.
-    pub fn shows_gone(&self, write: &Write) -> bool {
-        match write {
-            Write::Patch(patch) => {
-                self.view.meta(patch.kind, &patch.object).is_none_or(|meta| meta.uid != patch.uid)
-            }
-            Write::Evict { pod, uid } => self.view.pods.get(pod).is_none_or(|pod| pod.meta.uid != *uid),
-            _ => true,
-        }
-    }
 }
 
 /// An object that is gone, or another one, shows everything that was written to the one before.

@@ -67,32 +67,11 @@ pub(crate) fn story(title: &'static str) -> Story {
         cluster: Source::Story(crate::cluster::cluster()),
         traffic: Vec::new(),
         connections: 0,
-        request: request(),
+        request: Request::new("blue", "green"),
         parameters: Parameters::default(),
         draws: false,
         begins_at: 0,
         meanwhile: Vec::new(),
-    }
-}
-
-fn request() -> Request {
-    Request {
-        from: "blue".into(),
-        to: "green".into(),
-        strategy: Strategy::SingleMove,
-        adopt: false,
-        keep_group: false,
-        instance_types: Vec::new(),
-        min: None,
-        max: None,
-        desired: None,
-        ami_type: None,
-        subnets: Vec::new(),
-        accept: BTreeSet::new(),
-        closes_at_sigterm: BTreeSet::new(),
-        contracts: Default::default(),
-        longest_silence: Default::default(),
-        settings: Settings::default(),
     }
 }
 

@@ -955,24 +955,7 @@ impl Fake {
 
 /// What is asked for, from blue to green.
 pub(crate) fn request(strategy: Strategy) -> Request {
-    Request {
-        from: text("blue"),
-        to: text("green"),
-        strategy,
-        adopt: false,
-        keep_group: false,
-        instance_types: Vec::new(),
-        min: None,
-        max: None,
-        desired: None,
-        ami_type: None,
-        subnets: Vec::new(),
-        accept: Default::default(),
-        closes_at_sigterm: Default::default(),
-        contracts: BTreeMap::new(),
-        longest_silence: BTreeMap::new(),
-        settings: Settings::default(),
-    }
+    Request { strategy, ..Request::new("blue", "green") }
 }
 
 pub(crate) fn spec(grace: u64) -> Arc<PodSpec> {

@@ -74,24 +74,7 @@ pub(super) fn taint(key: &str) -> core::Taint {
 /// The cluster without findings.
 pub(super) fn given() -> Given {
     let mut given = Given {
-        request: Request {
-            from: "blue".into(),
-            to: "green".into(),
-            strategy: Strategy::SingleMove,
-            adopt: false,
-            keep_group: false,
-            instance_types: Vec::new(),
-            min: None,
-            max: None,
-            desired: None,
-            ami_type: None,
-            subnets: Vec::new(),
-            accept: Default::default(),
-            closes_at_sigterm: Default::default(),
-            contracts: BTreeMap::new(),
-            longest_silence: BTreeMap::new(),
-            settings: Settings::default(),
-        },
+        request: Request::new("blue", "green"),
         cluster: ClusterView::default(),
         expectations: Expectations::default(),
     };
