@@ -35,9 +35,12 @@ pub(crate) enum Exit {
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
     #[cfg(feature = "live")]
     {
-        use scenarios::shell::{Unreachable, connect::ConnectError, shell::WishFailed};
+        use scenarios::shell::{Unreachable, begun::NotTakenUp, connect::ConnectError, shell::WishFailed};
         let connecting = error.downcast_ref::<ConnectError>();
-        let wished = error.downcast_ref::<WishFailed>();
+        let wished = match error.downcast_ref::<NotTakenUp>() {
+            Some(NotTakenUp::Wish(wished)) => Some(wished),
+            _ => error.downcast_ref::<WishFailed>(),
+        };
         if error.is::<Unreachable>()
             || matches!(wished, Some(WishFailed::Unreachable(_)))
             || matches!(connecting, Some(ConnectError::Unreachable(_)))

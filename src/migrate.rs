@@ -7,7 +7,7 @@ use scenarios::{
     Strategy,
     action::Outcome,
     findings as found,
-    journal::{Course, Event, Journal, Status},
+    journal::{Course, Journal, Status},
     outline,
     plan::Plan,
     shell::shell::{Ended, Shell},
@@ -72,14 +72,7 @@ pub(crate) fn resume(asked: &Resume, color: Color) -> Result<Exit> {
         let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
-        let plan = session.recorded(&mut shell)?.context("there is no migration to resume")?;
-        match status(&mut shell) {
-            Some(Status::Paused { .. } | Status::Stopped { .. }) => shell.wish(&plan, Event::Resumed).await?,
-            // Interrupted, or the process that carries it out is gone; if it is not, its lock keeps us waiting.
-            Some(Status::Running { .. }) => {}
-            Some(ended) => bail!("migration {} is {}: there is nothing to resume", plan.id, ended.word()),
-            None => bail!("the journal cannot be read"),
-        }
+        let plan = shell.resumed(&session.holder()).await?;
         drive(&mut shell, &plan, &asked.drive, color).await
     })
 }
@@ -90,19 +83,9 @@ pub(crate) fn rollback(asked: &Rollback, color: Color) -> Result<Exit> {
         let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
-        let plan = session.recorded(&mut shell)?.context("there is no migration to roll back")?;
-        // Asked for already, and interrupted: it goes on.
-        if !matches!(status(&mut shell), Some(Status::Running { course: Course::Back })) {
-            shell.wish(&plan, Event::RollbackRequested).await?;
-        }
+        let plan = shell.turned_round(&session.holder()).await?;
         drive(&mut shell, &plan, &asked.drive, color).await
     })
-}
-
-/// Where the journal says that a migration stands.
-pub(crate) fn status(shell: &mut Shell<'_>) -> Option<Status> {
-    let object = shell.view().journal.clone()?;
-    Journal::read(&object).ok().map(|journal| journal.status.clone())
 }
 
 /// A migration that has begun and not ended: how it stands, and its id.
@@ -133,7 +116,7 @@ async fn drive(shell: &mut Shell<'_>, plan: &Plan, asked: &Drive, color: Color) 
     if let Some((status, plan_id)) = under_way(shell)?.filter(|(_, plan_id)| **plan_id != *plan.id) {
         return locked(status, &plan_id, color);
     }
-    let course = match status(shell) {
+    let course = match shell.status()? {
         Some(Status::Running { course } | Status::Paused { course } | Status::Stopped { course, .. }) => {
             Some(course)
         }

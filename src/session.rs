@@ -5,15 +5,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
-use scenarios::{
-    plan::Plan,
-    shell::{
-        Clock,
-        connect::{self, Connected},
-        shell::{Shell, Tell},
-    },
+use scenarios::shell::{
+    Clock,
+    connect::{self, Connected},
+    shell::{Shell, Tell},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -70,14 +67,6 @@ impl Session {
         let now = now();
         let mixed = u64::from(std::process::id()) ^ now.as_nanosecond().unsigned_abs() as u64 >> 10;
         format!("{}-{:04x}", now.strftime("%Y%m%d-%H%M%S"), mixed & 0xffff)
-    }
-
-    /// The plan that the journal records, to go on with.
-    pub(crate) fn recorded(&self, shell: &mut Shell<'_>) -> Result<Option<Plan>> {
-        let Some(object) = shell.view().journal.clone() else { return Ok(None) };
-        let plan = scenarios::journal::recorded_plan(&object, &self.holder())
-            .context("the journal kube-system/nodeferry-journal")?;
-        Ok(Some(plan))
     }
 }
 

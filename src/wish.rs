@@ -22,7 +22,7 @@ pub(crate) fn pause(asked: &Pause, color: Color) -> Result<Exit> {
         let mut progress = Progress::new(color, None)?;
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
-        let plan = session.recorded(&mut shell)?.context("there is no migration to hold")?;
+        let plan = shell.recorded(&session.holder())?.context("there is no migration to hold")?;
         shell.wish(&plan, Event::Paused).await?;
         print(&format!("Held: migration {}; go on with `nodeferry resume`\n", plan.id), color)?;
         Ok(Exit::Held)
@@ -43,7 +43,7 @@ pub(crate) fn unlock(asked: &Unlock, color: Color) -> Result<Exit> {
             print("Nobody holds the lock\n", color)?;
             return Ok(Exit::Held);
         };
-        let mut plan = session.recorded(&mut shell)?.context("there is a lock, but no journal")?;
+        let mut plan = shell.recorded(&session.holder())?.context("there is a lock, but no journal")?;
         let question = format!("{holder} holds the lock of migration {}. Take it away?", plan.id);
         if !asked.yes && !session.agreed(&question).await? {
             return Ok(Exit::Paused);

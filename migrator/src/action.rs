@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
 use serde::{Deserialize, Serialize};
 
-use crate::view::{Bounds, EksTaint, ObjectName};
+use crate::{
+    marks::EXCLUDE,
+    view::{Bounds, EksTaint, ObjectName},
+};
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,6 +139,26 @@ impl Write {
             | Write::DeleteNodeGroup { .. }
             | Write::SuspendProcesses { .. }
             | Write::ResumeProcesses { .. } => true,
+        }
+    }
+
+    /// Whether it may take something away that serves: a pod, a node's place behind a load balancer, instances.
+    pub fn may_take(&self) -> bool {
+        match self {
+            Write::Patch(patch) => patch.changes.iter().any(|change| match change {
+                Change::Replicas(_) | Change::ReplicaBounds { .. } => true,
+                Change::Label(key, value) => key == EXCLUDE && value.is_some(),
+                Change::Annotation(..) | Change::Taints(_) | Change::Unschedulable(_) => false,
+            }),
+            Write::Evict { .. } | Write::UpdateNodeGroupBounds { .. } | Write::DeleteNodeGroup { .. } => true,
+            Write::Lease { .. }
+            | Write::Journal { .. }
+            | Write::CreateLaunchTemplate(_)
+            | Write::DeleteLaunchTemplate { .. }
+            | Write::CreateNodeGroup(_)
+            | Write::UpdateNodeGroupTaints { .. }
+            | Write::SuspendProcesses { .. }
+            | Write::ResumeProcesses { .. } => false,
         }
     }
 }

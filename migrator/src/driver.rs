@@ -94,6 +94,8 @@ impl Driver {
         let mut stop = None;
         for (action, answer) in answers {
             asked = true;
+            // What AWS was asked for before the lock was ours, somebody else may have changed since.
+            aws |= matches!(answer, Some(Answer::Done(_))) && takes_lock(cluster, &action.write);
             aws |= action.write.is_for_aws() && matches!(answer, Some(Answer::Done(_) | Answer::Unknown));
             match answer {
                 Some(Answer::Done(_)) => {
@@ -118,4 +120,10 @@ impl Driver {
             backoff: self.backoff,
         }
     }
+}
+
+/// Whether a write makes the lock ours that was not.
+fn takes_lock(cluster: &ClusterView, write: &Write) -> bool {
+    let Write::Lease { holder, .. } = write else { return false };
+    !holder.is_empty() && cluster.lease.as_ref().is_none_or(|lease| lease.holder != *holder)
 }

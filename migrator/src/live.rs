@@ -6,10 +6,12 @@
 
 pub mod audit;
 pub mod aws;
+pub mod begun;
 mod clock;
 pub mod connect;
 mod errors;
 mod events;
+mod fresh;
 pub mod kubernetes;
 pub mod shell;
 pub mod survey;

@@ -8,6 +8,8 @@ mod poll;
 mod targets;
 mod write;
 
+pub use poll::Look;
+
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
@@ -86,13 +88,19 @@ impl Aws {
         Ok(names)
     }
 
-    /// Describes everything that a decision reads. `cluster` is what Kubernetes shows: it says which load balancers are its
+    /// Describes what a decision reads, all of it or the targets' health with the rest as it was seen within the last minute.
+    /// `cluster` is what Kubernetes shows: it says which load balancers are its
     /// Services', and in which zone an instance is.
     ///
     /// # Errors
     /// What the first request was refused with that failed; what had been known stays as it was.
-    pub async fn poll(&mut self, cluster: &ClusterView, clock: &Clock) -> Result<AwsView, Failed> {
-        poll::poll(self, cluster, clock).await
+    pub async fn poll(
+        &mut self,
+        cluster: &ClusterView,
+        clock: &Clock,
+        what: Look,
+    ) -> Result<AwsView, Failed> {
+        poll::poll(self, cluster, clock, what).await
     }
 
     /// Sends one write to AWS. Those for Kubernetes are not sent here and answered as refused.

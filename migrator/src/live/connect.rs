@@ -31,6 +31,10 @@ use super::{
 /// Marks the version of the API server that `nodeferry serve` shows.
 const SIMULATED: &str = "-eks-nodeferry";
 
+/// How long a connection to Kubernetes may be silent before it is given up: an idle watch is told every minute that nothing
+/// has changed. Source: `apiserver/pkg/storage/cacher`, bookmarks.
+pub const SILENCE: Duration = Duration::from_secs(150);
+
 /// Where to, and as whom.
 #[derive(Debug, Clone, Default)]
 pub struct To {
@@ -136,6 +140,7 @@ pub fn over(
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SharedTimeSource::new(clock))
         .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(request_timeout).build())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     Connected {
@@ -189,6 +194,7 @@ async fn kubernetes(to: &To) -> Result<(Config, Names), ConnectError> {
     };
     config.default_retry = false;
     config.connect_timeout = Some(to.request_timeout);
+    config.read_timeout = Some(SILENCE);
     config.auth_info.impersonate = to.impersonate.clone().or(config.auth_info.impersonate);
     Ok((config, names))
 }

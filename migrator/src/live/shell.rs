@@ -13,11 +13,11 @@ use tokio::sync::watch;
 
 use super::{
     audit,
-    aws::Aws,
+    aws::{Aws, Look},
     clock::Clock,
     connect::{Connected, silence},
     errors::{Failed, Unreachable},
-    events,
+    events, fresh,
     kubernetes::{self, Found},
     survey,
     watches::Watches,
@@ -26,7 +26,9 @@ use crate::{
     action::{Action, Answer, Outcome, Poll, Wait, Write},
     driver::{Driver, Turn},
     journal::{self, Event},
+    kernel,
     plan::Plan,
+    request::Strategy,
     view::{ClusterView, JournalObject},
 };
 
@@ -116,6 +118,8 @@ pub struct Shell<'a> {
     interrupt: watch::Receiver<bool>,
     tell: &'a mut Tell<'a>,
     told_trouble: BTreeSet<String>,
+    /// Since when what is decided is refused on fresh reads.
+    late_since_at: Option<Timestamp>,
     events: u64,
     event_phase: &'static str,
 }
@@ -148,6 +152,7 @@ impl<'a> Shell<'a> {
             interrupt,
             tell,
             told_trouble: BTreeSet::new(),
+            late_since_at: None,
             events: 0,
             event_phase: "",
         };
@@ -155,7 +160,7 @@ impl<'a> Shell<'a> {
         let asked = survey::other_kinds(&shell.kubernetes);
         let kinds = within(shell.request_timeout, asked).await;
         shell.watches.view.other_kinds = kinds.map_err(|failed| failed.unreachable(&connected.server))?;
-        let polled = shell.aws.poll(&shell.watches.view, &shell.clock).await;
+        let polled = shell.aws.poll(&shell.watches.view, &shell.clock, Look::All).await;
         shell.watches.view.aws = Arc::new(polled.map_err(|failed| failed.unreachable("AWS"))?);
         Ok(shell)
     }
@@ -244,7 +249,10 @@ impl<'a> Shell<'a> {
                         Outcome::RolledBack => ("RolledBack", "everything is as it was".to_owned()),
                         Outcome::Stopped(reason) => ("Stopped", reason.clone()),
                     };
-                    self.note_event(plan, told.0, &told.1).await;
+                    // Whoever finds it ended has nothing to add.
+                    if !self.event_phase.is_empty() {
+                        self.note_event(plan, told.0, &told.1).await;
+                    }
                     return Ok(Ended::Finished(outcome));
                 }
             }
@@ -258,6 +266,13 @@ impl<'a> Shell<'a> {
         actions: Vec<Action>,
         driver: &mut Driver,
     ) -> Result<(), Unreachable> {
+        let decided = actions.len();
+        let actions = self.judged_afresh(plan, actions).await;
+        if actions.is_empty() && decided > 0 {
+            // The watches show what was read in a moment, and then it is decided again.
+            self.sleep(AGAIN.0).await;
+            return Ok(());
+        }
         let about_lock = |action: &Action| matches!(action.write, Write::Lease { .. });
         if !actions.iter().all(about_lock) && !self.holds_lock(plan).await {
             // The watch shows it in a moment, and then it is waited for.
@@ -292,12 +307,57 @@ impl<'a> Shell<'a> {
         }
         self.shown(&expected).await;
         if after.poll {
-            self.poll().await?;
+            self.poll(Look::All).await?;
         }
         if after.backoff > Duration::ZERO {
             self.sleep(after.backoff).await;
         }
         Ok(())
+    }
+
+    /// Those of the actions that the safety kernel lets pass on reads made now, where one of them takes something away:
+    /// watches lag, and may have died without a word.
+    async fn judged_afresh(&mut self, plan: &Plan, mut actions: Vec<Action>) -> Vec<Action> {
+        if plan.strategy != Strategy::SingleMove || !actions.iter().any(|action| action.write.may_take()) {
+            return actions;
+        }
+        let now = self.clock.now();
+        let read = match fresh::read(&self.kubernetes, &self.watches.view, now, self.request_timeout).await {
+            Ok(mut read) => self.aws.poll(&read, &self.clock, Look::All).await.map(|aws| {
+                read.aws = Arc::new(aws);
+                read
+            }),
+            Err(failed) => Err(failed),
+        };
+        let read = match read {
+            Ok(read) => read,
+            Err(failed) => {
+                self.trouble(format!(
+                    "nothing is taken away, because it cannot be read afresh: {}",
+                    failed.why
+                ));
+                actions.retain(|action| !action.write.may_take());
+                return actions;
+            }
+        };
+        let verdicts = kernel::judge_all(plan, &read, &actions);
+        let refused = verdicts.iter().any(Result::is_err);
+        for (action, verdict) in actions.iter().zip(&verdicts) {
+            if let Err(refusal) = verdict {
+                let text = format!("{}, on a read made now: {refusal}", action.phase);
+                (self.tell)(Told::Refused(&text), self.clock.now());
+            }
+        }
+        let since_at = if refused { *self.late_since_at.get_or_insert(now) } else { now };
+        self.late_since_at = refused.then_some(since_at);
+        if since_at.checked_add(SHOWN_WITHIN).is_ok_and(|limit| limit < now) {
+            self.trouble("the watches do not show what can be read: they are begun anew".to_owned());
+            self.watches.restart();
+            self.late_since_at = None;
+        }
+        let mut verdicts = verdicts.into_iter();
+        actions.retain(|_| verdicts.next().is_some_and(|verdict| verdict.is_ok()));
+        actions
     }
 
     /// Whether the lock is ours, by a read made now: watches lag.
@@ -412,7 +472,8 @@ impl<'a> Shell<'a> {
             self.settle(until).await;
         }
         if poll_at.is_some_and(|at| at <= self.clock.now()) {
-            self.poll().await?;
+            let what = if let Poll::Targets(_) = wait.poll { Look::Targets } else { Look::All };
+            self.poll(what).await?;
         }
         Ok(())
     }
@@ -440,13 +501,13 @@ impl<'a> Shell<'a> {
     }
 
     /// Asks AWS until it answers.
-    async fn poll(&mut self) -> Result<(), Unreachable> {
+    async fn poll(&mut self, what: Look) -> Result<(), Unreachable> {
         let mut again = AGAIN.0;
         let since_at = self.clock.now();
         loop {
             let now = self.clock.now();
             self.watches.drain(now);
-            match self.aws.poll(&self.watches.view, &self.clock).await {
+            match self.aws.poll(&self.watches.view, &self.clock, what).await {
                 Ok(view) => {
                     self.watches.view.aws = Arc::new(view);
                     return Ok(());
@@ -581,7 +642,10 @@ fn answer(sent: &Result<Option<u64>, Failed>) -> Answer {
 }
 
 /// A request's answer, or that there was none in time: then its outcome is unknown.
-async fn within<T>(timeout: Duration, request: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+pub(super) async fn within<T>(
+    timeout: Duration,
+    request: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Failed> {
     tokio::time::timeout(timeout, request)
         .await
         .unwrap_or_else(|_| Err(Failed { answer: Answer::Unknown, why: silence(timeout) }))

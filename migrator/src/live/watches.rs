@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     sync::Arc,
+    time::Duration,
 };
 
 use futures::{
@@ -22,6 +23,7 @@ use kube::{
     Api, Client, Resource,
     runtime::{
         WatchStreamExt as _,
+        utils::Backoff,
         watcher::{self, Event, watcher},
     },
 };
@@ -32,6 +34,9 @@ use crate::{
     names, objects,
     view::{ClusterView, JournalObject, Lease, Meta, ObjectName},
 };
+
+/// How long to wait before a watch that failed is begun again: at first, and at most.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// One event of one watch.
 #[expect(
@@ -358,6 +363,26 @@ fn streams(client: &Client) -> SelectAll<BoxStream<'static, Told>> {
     streams
 }
 
+/// Waits between tries of a watch that fails: they double, up to half a minute. Without chance, which a few watches of one
+/// client do not need, so that a run in virtual time can be repeated.
+#[derive(Debug, Default)]
+struct Doubling(Duration);
+
+impl Iterator for Doubling {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0 = (self.0 * 2).clamp(AGAIN.0, AGAIN.1);
+        Some(self.0)
+    }
+}
+
+impl Backoff for Doubling {
+    fn reset(&mut self) {
+        self.0 = Duration::ZERO;
+    }
+}
+
 fn stream<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -368,7 +393,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     watcher(api, config)
-        .default_backoff()
+        .backoff(Doubling::default())
         .map(move |event| match event {
             Ok(event) => Ok(seen(event)),
             Err(error) => Err((kind, super::errors::told(&error))),

@@ -10,7 +10,7 @@ use crate::{
     journal::{Event, GroupBefore},
     marks::{ANNOTATION, EXCLUDE, Marks, TAINT},
     situation::{Progress, Side, Situation, patch, shown},
-    view::{Bounds, Deployment, HorizontalPodAutoscaler, Meta, Node},
+    view::{Bounds, Deployment, HorizontalPodAutoscaler, Meta, Node, NodeGroupStatus},
 };
 
 use super::{
@@ -107,6 +107,12 @@ fn copies(s: &Situation<'_>) -> Progress {
 
 /// Puts back what we changed in AWS, as far as it still exists.
 fn groups(s: &Situation<'_>) -> Progress {
+    // What is shown while a change is under way may be about to be replaced by it: by ours, from just before a rollback.
+    for group in [s.arriving_group, s.leaving_group].into_iter().filter_map(|name| s.group(name)) {
+        if group.status == NodeGroupStatus::Updating {
+            freeze::when_active(group, PHASE)?;
+        }
+    }
     taint::group_tainted(s, s.arriving_group, false)?;
     if s.back {
         taint::group_tainted(s, s.leaving_group, false)?;

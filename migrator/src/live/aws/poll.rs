@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, TargetGroup};
 use jiff::Timestamp;
 
 use super::{Aws, answered, groups, since, targets};
@@ -21,11 +22,30 @@ use crate::{
 /// take minutes.
 const ATTRIBUTES_LAST: Duration = Duration::from_secs(300);
 
+/// How long groups, and which load balancers there are, are taken as they were while only targets are waited for. Of what is
+/// asked every few seconds, that leaves the health of the targets, and an account's rate to whoever else needs it.
+const STRUCTURE_LASTS: Duration = Duration::from_secs(60);
+
+/// What a look is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Everything, as it is now.
+    All,
+    /// The health of targets, as it is now.
+    Targets,
+}
+
 /// What is kept between polls.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     /// When the slow part was read last.
     read_at: Option<Timestamp>,
+    /// When groups and load balancers were read last.
+    structure_read_at: Option<Timestamp>,
+    /// Groups of the last look, with nothing else.
+    groups: AwsView,
+    /// By the names of load balancers: each with its target groups, or none that this API knows.
+    pub(super) balancers: BTreeMap<String, Option<Balancer>>,
     /// Kubernetes version of the cluster.
     version: Arc<str>,
     /// Subnets of the cluster and of its groups.
@@ -40,11 +60,27 @@ pub(super) struct Known {
     pub(super) address_zones: BTreeMap<Arc<str>, Arc<str>>,
 }
 
-pub(super) async fn poll(aws: &mut Aws, cluster: &ClusterView, clock: &Clock) -> Result<AwsView, Failed> {
+/// A load balancer and its target groups.
+#[derive(Debug, Clone)]
+pub(super) struct Balancer {
+    pub(super) itself: LoadBalancer,
+    pub(super) groups: Vec<TargetGroup>,
+}
+
+pub(super) async fn poll(
+    aws: &mut Aws,
+    cluster: &ClusterView,
+    clock: &Clock,
+    what: Look,
+) -> Result<AwsView, Failed> {
     // What is described was so at this moment or later.
     let polled_at = clock.now();
     let mut known = std::mem::take(&mut aws.known);
-    let looked = look(aws, &mut known, cluster, polled_at).await;
+    let looked = look(aws, &mut known, cluster, polled_at, what).await;
+    if looked.is_err() {
+        // It may have been about something that is there no more.
+        known.structure_read_at = None;
+    }
     aws.known = known;
     looked
 }
@@ -54,14 +90,22 @@ async fn look(
     known: &mut Known,
     cluster: &ClusterView,
     polled_at: Timestamp,
+    what: Look,
 ) -> Result<AwsView, Failed> {
+    let structure = what == Look::All || since(known.structure_read_at, polled_at) >= STRUCTURE_LASTS;
     let slow = since(known.read_at, polled_at) >= ATTRIBUTES_LAST;
     if slow {
         known.attributes.clear();
         known.instance_types.clear();
     }
     let mut view = AwsView { polled_at: Some(polled_at), ..AwsView::default() };
-    groups::describe(aws, known, &mut view).await?;
+    if structure {
+        known.balancers.clear();
+        groups::describe(aws, known, &mut view).await?;
+        known.groups = view.clone();
+    } else {
+        view = AwsView { polled_at: Some(polled_at), ..known.groups.clone() };
+    }
     if slow {
         slowly(aws, known, &view).await?;
     }
@@ -69,6 +113,9 @@ async fn look(
     view.subnets = known.subnets.clone();
     note_zones(known, cluster, &view);
     targets::describe(aws, known, cluster, &mut view).await?;
+    if structure {
+        known.structure_read_at = Some(polled_at);
+    }
     if slow {
         known.read_at = Some(polled_at);
     }

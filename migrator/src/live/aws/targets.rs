@@ -6,11 +6,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Listener, LoadBalancer, LoadBalancerTypeEnum, TargetGroup as Described, TargetHealthDescription,
-    TargetHealthStateEnum, TargetTypeEnum,
+    Listener, LoadBalancerTypeEnum, TargetGroup as Described, TargetHealthDescription, TargetHealthStateEnum,
+    TargetTypeEnum,
 };
 
-use super::{Aws, answered, poll::Known};
+use super::{
+    Aws, answered,
+    poll::{Balancer, Known},
+};
 use crate::{
     live::errors::Failed,
     view::{AwsView, ClusterView, Service, Target, TargetGroup, TargetId, TargetState},
@@ -36,19 +39,15 @@ pub(super) async fn describe(
     if services.is_empty() {
         return Ok(());
     }
-    let mut found = BTreeMap::new();
-    let mut pages = aws.elb.describe_load_balancers().into_paginator().items().send();
-    while let Some(balancer) = pages.next().await {
-        let balancer = answered(balancer)?;
-        let name = host(balancer.dns_name().unwrap_or_default());
-        if services.contains_key(&name) {
-            found.insert(name, balancer);
-        }
+    // A Service that came since the last look has a load balancer that was not seen then.
+    if services.keys().any(|name| !known.balancers.contains_key(name)) {
+        known.balancers = balancers(aws, &services).await?;
     }
+    let found = known.balancers.clone();
     for (name, service) in services {
-        match found.get(&name) {
+        match found.get(&name).and_then(Option::as_ref) {
             None => drop(view.target_groups.insert(name.as_str().into(), Arc::new(classic(&name, service)))),
-            Some(balancer) if balancer.r#type() == Some(&LoadBalancerTypeEnum::Network) => {
+            Some(balancer) if balancer.itself.r#type() == Some(&LoadBalancerTypeEnum::Network) => {
                 network(aws, known, balancer, service, view).await?;
             }
             // An Application Load Balancer is not gated on.
@@ -56,6 +55,32 @@ pub(super) async fn describe(
         }
     }
     Ok(())
+}
+
+/// The load balancers of Services, by name.
+async fn balancers(
+    aws: &Aws,
+    services: &BTreeMap<String, &Service>,
+) -> Result<BTreeMap<String, Option<Balancer>>, Failed> {
+    let mut found: BTreeMap<String, Option<Balancer>> =
+        services.keys().map(|name| (name.clone(), None)).collect();
+    let mut pages = aws.elb.describe_load_balancers().into_paginator().items().send();
+    while let Some(balancer) = pages.next().await {
+        let itself = answered(balancer)?;
+        if let Some(place) = found.get_mut(&host(itself.dns_name().unwrap_or_default())) {
+            let mut groups = Vec::new();
+            if itself.r#type() == Some(&LoadBalancerTypeEnum::Network) {
+                let arn = itself.load_balancer_arn().unwrap_or_default();
+                let asked = aws.elb.describe_target_groups().load_balancer_arn(arn);
+                let mut pages = asked.into_paginator().items().send();
+                while let Some(group) = pages.next().await {
+                    groups.push(answered(group)?);
+                }
+            }
+            *place = Some(Balancer { itself, groups });
+        }
+    }
+    Ok(found)
 }
 
 /// A host name as names are compared.
@@ -67,25 +92,20 @@ fn host(name: &str) -> String {
 async fn network(
     aws: &Aws,
     known: &mut Known,
-    balancer: &LoadBalancer,
+    balancer: &Balancer,
     service: &Service,
     view: &mut AwsView,
 ) -> Result<(), Failed> {
-    let arn = balancer.load_balancer_arn().unwrap_or_default();
-    let mut groups = Vec::new();
-    let mut pages = aws.elb.describe_target_groups().load_balancer_arn(arn).into_paginator().items().send();
-    while let Some(group) = pages.next().await {
-        groups.push(answered(group)?);
-    }
+    let arn = balancer.itself.load_balancer_arn().unwrap_or_default();
     let of_balancer = of_load_balancer(aws, known, arn).await?;
     let idle = idle_timeouts(aws, known, arn).await?;
-    for group in groups {
+    for group in &balancer.groups {
         let arn: Arc<str> = group.target_group_arn().unwrap_or_default().into();
         let attributes = of_target_group(aws, known, &arn).await?;
         let health = answered(aws.elb.describe_target_health().target_group_arn(&*arn).send().await)?;
         let targets = health.target_health_descriptions();
         let idle_timeout = idle.get(&*arn).copied().unwrap_or(IDLE_TIMEOUT);
-        let facts = Facts { group: &group, service, of_balancer: &of_balancer, attributes: &attributes };
+        let facts = Facts { group, service, of_balancer: &of_balancer, attributes: &attributes };
         view.target_groups.insert(arn, Arc::new(facts.view(known, idle_timeout, targets)));
     }
     Ok(())
