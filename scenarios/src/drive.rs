@@ -40,8 +40,23 @@ pub struct Stretch {
     pub waited_for: Option<Reason>,
 }
 
+/// How a process of a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// With the migration.
+    Finished(Outcome),
+    /// Held by a user.
+    Held,
+    /// The migration had ended before it could do anything.
+    HadEnded,
+    /// With an error.
+    Failed(String),
+    /// It died.
+    Died,
+}
+
 /// A migration that was driven to its end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Driven {
     /// How it ended; `None` where it did not end in time.
     pub outcome: Option<Outcome>,
@@ -57,6 +72,10 @@ pub struct Driven {
     pub writes: Vec<Action>,
     /// The last wait, for a run that did not end.
     pub last_wait: Option<Reason>,
+    /// What did not work for a while, in the shell's words.
+    pub troubles: Vec<String>,
+    /// How the processes ended, in that order; in the core gear there are none.
+    pub processes: Vec<How>,
 }
 
 /// Something that happens at a point of the run, beside what is decided: another client writes, a hand slips.
@@ -83,15 +102,7 @@ pub fn drive(
     interventions: &mut [Intervention<'_>],
     mut after_each: impl FnMut(&mut World),
 ) -> Driven {
-    let mut driven = Driven {
-        outcome: None,
-        ended_at: 0,
-        stretches: Vec::new(),
-        refusals: Vec::new(),
-        decisions: 0,
-        writes: Vec::new(),
-        last_wait: None,
-    };
+    let mut driven = Driven::default();
     let mut interventions = interventions.iter_mut().peekable();
     let mut driver = Driver::default();
     let (mut hour, mut decisions_before) = (world.now() / HOUR, 0);

@@ -168,24 +168,29 @@ pub fn run_later(
     run_in(base, scenario, Gear::Core, begins_at, interventions)
 }
 
-/// Runs a scenario in the wire gear: the production shell talks to the world's API servers.
+/// Runs a scenario in the wire gear: the production shell talks to the world's API servers, however disturbed.
 ///
 /// # Errors
 ///
 /// As [`run`].
 #[cfg(feature = "live")]
-pub fn run_wire(base: &World, scenario: &Scenario) -> Result<Run, ScenarioError> {
-    run_in(base, scenario, Gear::Wire, 0, &mut [])
+pub fn run_wire(
+    base: &World,
+    scenario: &Scenario,
+    interventions: &mut [Intervention<'_>],
+    disturbances: crate::wire::Disturbances,
+) -> Result<Run, ScenarioError> {
+    run_in(base, scenario, Gear::Wire(disturbances), 0, interventions)
 }
 
 /// How a migration reaches the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Gear {
     /// Actions become requests of the world.
     Core,
     /// The production shell speaks to the world's API servers.
     #[cfg(feature = "live")]
-    Wire,
+    Wire(crate::wire::Disturbances),
 }
 
 fn run_in(
@@ -258,8 +263,9 @@ fn run_in(
             drive(&mut world, &mut observer, &plan, deadline, interventions, |world| tally.take(world))
         }
         #[cfg(feature = "live")]
-        Gear::Wire => {
-            crate::wire::drive(&mut world, &observer, &plan, deadline).map_err(ScenarioError::Runtime)?
+        Gear::Wire(disturbances) => {
+            crate::wire::drive(&mut world, &observer, &plan, deadline, interventions, disturbances)
+                .map_err(ScenarioError::Runtime)?
         }
     };
     let end = world.now() + SETTLES;

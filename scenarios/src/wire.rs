@@ -4,44 +4,75 @@
 //! observer of the core gear sees, at the same moments.
 
 mod aws;
+mod faults;
 mod kubernetes;
+mod processes;
 
 use std::{
     io,
+    iter::Peekable,
+    slice::IterMut,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use migrator::{
-    action::Answer,
-    live::{
-        Clock, connect,
-        shell::{Ended, Shell, Told},
-    },
-    plan::Plan,
+use migrator::{live::connect::SILENCE, plan::Plan};
+use simulator::{
+    http::{Request, Response},
+    world::{ObserverId, Time, World},
 };
-use simulator::world::{ObserverId, Time, World};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     time::Instant,
 };
 
 use crate::{
-    drive::{Driven, MIGRATOR, note_action, note_wait},
+    drive::{Driven, Intervention, MIGRATOR},
     observe::Observer,
 };
+
+pub use faults::{Call, Fate, Refusal, Script, When};
+use faults::{Faults, Line};
+pub use processes::{Begins, Does};
 
 /// How long a request that only reads takes, in milliseconds: the least that virtual time knows. What it takes in the core
 /// gear is nothing, and how the two differ is to be small.
 const READ_TAKES: Time = 1;
 
-/// How long the shell waits for an answer. In process every answer comes; it is there for those that a test withholds.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long after a process died or stood still the next one is started, in milliseconds.
+const STARTED_AGAIN: Time = 5_000;
+
+/// What disturbs a run, and which processes it has.
+pub struct Disturbances {
+    /// The fate of every request.
+    pub script: Box<Script>,
+    /// The processes, with the first at the start. Each that dies, and each that stands still, is followed by another.
+    pub processes: Vec<Begins>,
+}
+
+impl Default for Disturbances {
+    /// One process, which nothing befalls.
+    fn default() -> Self {
+        Disturbances {
+            script: Box::new(|_| Fate::Served),
+            processes: vec![Begins { at: 0, does: Does::Migrate }],
+        }
+    }
+}
+
+impl std::fmt::Debug for Disturbances {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Disturbances").field("processes", &self.processes).finish_non_exhaustive()
+    }
+}
 
 /// A world that is served in process.
 #[derive(Debug)]
 pub(crate) struct Wire {
     world: Mutex<World>,
+    faults: Mutex<Faults>,
+    /// Where further processes are asked for.
+    births: mpsc::UnboundedSender<Begins>,
     observer: ObserverId,
     started_at: Instant,
     from: Time,
@@ -52,16 +83,23 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    fn new(mut world: World, observer: ObserverId, seen: u64) -> Arc<Wire> {
+    fn new(
+        mut world: World,
+        observer: &Observer,
+        script: Box<Script>,
+        births: mpsc::UnboundedSender<Begins>,
+    ) -> Arc<Wire> {
         world.serve();
         world.serve_for(MIGRATOR);
         let from = world.now();
         Arc::new(Wire {
             world: Mutex::new(world),
-            observer,
+            faults: Mutex::new(Faults::new(script)),
+            births,
+            observer: observer.id(),
             started_at: Instant::now(),
             from,
-            seen: watch::Sender::new(seen),
+            seen: watch::Sender::new(observer.resource_version),
             changed: Notify::new(),
         })
     }
@@ -103,11 +141,18 @@ impl Wire {
         done
     }
 
-    /// Runs the world while nobody asks anything. Never ends.
-    async fn run(&self) {
+    /// Runs the world while nobody asks anything, with what happens beside the migration. Never ends.
+    async fn run(&self, mut interventions: Peekable<IterMut<'_, Intervention<'_>>>) {
         loop {
-            let next = self.caught_up(|world| world.may_see_at(self.observer));
-            let next = next.unwrap_or(Time::MAX / 2).max(self.now() + 1);
+            let next = self.caught_up(|world| {
+                while let Some(due) = interventions.next_if(|next| next.at <= world.now()) {
+                    (due.happens)(world);
+                }
+                world.may_see_at(self.observer)
+            });
+            let next =
+                next.unwrap_or(Time::MAX / 2).min(interventions.peek().map_or(Time::MAX / 2, |next| next.at));
+            let next = next.max(self.now() + 1);
             tokio::select! {
                 biased;
                 () = self.changed.notified() => {}
@@ -115,81 +160,130 @@ impl Wire {
             }
         }
     }
+
+    /// Takes a request from a process to the servers and back, or to whatever befalls it.
+    async fn pass<T: Send + 'static>(
+        self: &Arc<Self>,
+        line: &Line,
+        request: Request,
+        takes: Time,
+        serve: fn(&mut World, &Request) -> (T, Time),
+    ) -> Passed<T> {
+        if line.is_cut() {
+            return std::future::pending().await;
+        }
+        let fate = {
+            let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+            faults.fate(line.process, self.now(), &request)
+        };
+        if let Fate::Delayed(span) = fate {
+            let wire = self.clone();
+            tokio::spawn(async move {
+                wire.until(wire.now() + takes.max(span)).await;
+                wire.with(|world| serve(world, &request));
+            });
+            return self.silent().await;
+        }
+        let stands = match fate {
+            Fate::Stands(when, span) => Some((when, self.now() + span)),
+            _ => None,
+        };
+        match fate {
+            Fate::Lost => return self.silent().await,
+            Fate::Silent => return Passed::Silent,
+            Fate::Dies(When::Before) => {
+                line.cut();
+                return std::future::pending().await;
+            }
+            Fate::Stands(When::Before, span) => {
+                // What it has sent arrives when it goes on.
+                self.stand(line, span);
+                self.until(self.now() + span).await;
+            }
+            _ => {}
+        }
+        self.until(self.now() + takes).await;
+        match fate {
+            Fate::Refused(refusal) => return Passed::Instead(faults::refused(refusal, &request)),
+            Fate::Broken { served: false } => return Passed::Broken,
+            _ => {}
+        }
+        let (answer, answered_at) = self.with(|world| serve(world, &request));
+        match fate {
+            Fate::Broken { served: true } => return Passed::Broken,
+            Fate::Unanswered => return self.silent().await,
+            Fate::Dies(When::Served) => {
+                line.cut();
+                return std::future::pending().await;
+            }
+            Fate::Stands(When::Served, span) => {
+                self.stand(line, span);
+                self.until(self.now() + span).await;
+            }
+            _ => {}
+        }
+        self.until(answered_at).await;
+        if fate == Fate::Dies(When::Answered) {
+            line.cut();
+        }
+        if let Some((When::Answered, until)) = stands {
+            self.stand(line, until.saturating_sub(self.now()));
+        }
+        Passed::Served(answer)
+    }
+
+    fn stand(&self, line: &Line, span: Time) {
+        line.stand_until(self.now() + span);
+        let next = Begins { at: self.now() + STARTED_AGAIN, does: Does::Resume };
+        // Whoever starts processes outlives them.
+        let _ = self.births.send(next);
+    }
+
+    /// No answer, until the client gives the connection up.
+    async fn silent<T>(&self) -> Passed<T> {
+        tokio::time::sleep(SILENCE).await;
+        Passed::Broken
+    }
 }
 
-/// Drives a plan with the production shell until it finishes, or until `deadline`.
+/// What comes back from the way to the servers.
+enum Passed<T> {
+    /// The server's answer.
+    Served(T),
+    /// An answer in its place.
+    Instead(Response),
+    /// The connection broke.
+    Broken,
+    /// A stream that never says anything.
+    Silent,
+}
+
+/// Drives a plan with the production shell until its processes have ended, or until `deadline`.
 ///
 /// # Errors
 /// Where no runtime can be had.
-pub fn drive(world: &mut World, observer: &Observer, plan: &Plan, deadline: Time) -> io::Result<Driven> {
+pub fn drive(
+    world: &mut World,
+    observer: &Observer,
+    plan: &Plan,
+    deadline: Time,
+    interventions: &mut [Intervention<'_>],
+    disturbances: Disturbances,
+) -> io::Result<Driven> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let cluster = world.imported_aws().cluster.name.clone();
+    let (births, born) = mpsc::unbounded_channel();
     runtime.block_on(async {
-        let wire = Wire::new(world.clone(), observer.id(), observer.resource_version);
+        let wire = Wire::new(world.clone(), observer, disturbances.script, births);
         let driven = {
-            let running = wire.run();
-            let driving = driven(&wire, plan, deadline, &cluster);
+            let running = wire.run(interventions.iter_mut().peekable());
+            let driving = processes::run(&wire, plan, deadline, disturbances.processes, born);
             tokio::select! {
                 biased;
                 () = running => unreachable!("the world goes on for ever"),
                 driven = driving => driven,
             }
         };
-        world.clone_from(&wire.lock());
+        std::mem::swap(world, &mut *wire.lock());
         Ok(driven)
     })
-}
-
-async fn driven(wire: &Arc<Wire>, plan: &Plan, deadline: Time, cluster: &str) -> Driven {
-    let clock = Clock::set(wire.lock().wall(wire.from.cast_signed()), 1);
-    let client = kube::Client::new(kubernetes::Server(wire.clone()), "default");
-    let connected = connect::over(client, aws::client(wire), clock, cluster, REQUEST_TIMEOUT);
-    let mut driven = Driven {
-        outcome: None,
-        ended_at: 0,
-        stretches: Vec::new(),
-        refusals: Vec::new(),
-        decisions: 0,
-        writes: Vec::new(),
-        last_wait: None,
-    };
-    let mut tell = |told: Told<'_>, _| match told {
-        Told::Sent { action, answer, .. } => {
-            driven.last_wait = None;
-            note_action(&mut driven, wire.now(), action.phase);
-            if let Answer::Done(_) = answer {
-                driven.writes.push(action.clone());
-            }
-        }
-        Told::Waiting(wait) => {
-            note_wait(&mut driven, wire.now(), &wait.for_what);
-            driven.last_wait = Some(wait.for_what.clone());
-        }
-        Told::Refused(refusal) => driven.refusals.push(refusal.to_owned()),
-        Told::Trouble(_) => {}
-    };
-    // Somebody who might interrupt, and does not.
-    let (_interrupts, interrupt) = watch::channel(false);
-    let ended = async {
-        let mut shell = Shell::open(&connected, clock, interrupt, &mut tell).await?;
-        shell.drive(plan, &[]).await
-    };
-    let ended = tokio::select! {
-        biased;
-        ended = ended => Some(ended),
-        () = wire.until(deadline) => None,
-    };
-    driven.outcome = match ended {
-        Some(Ok(Ended::Finished(outcome))) => Some(outcome),
-        Some(Err(unreachable)) => {
-            driven.refusals.push(unreachable.to_string());
-            None
-        }
-        _ => None,
-    };
-    driven.ended_at = wire.now();
-    if let Some(last) = driven.stretches.last_mut() {
-        last.until_at = driven.ended_at;
-    }
-    driven
 }

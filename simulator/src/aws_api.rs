@@ -53,6 +53,12 @@ pub fn throttled(request: &Request) -> Response {
             (400, "Throttling", "Rate exceeded")
         }
     };
+    refusal(request, code, name, message)
+}
+
+/// A refusal in the form of the service that a request is for: for whoever stands between a client and the servers.
+pub fn refusal(request: &Request, code: u16, name: &str, message: &str) -> Response {
+    let service = Service::of(request).unwrap_or(Service::Eks);
     Failure::new(code, name, message).into_response(service, "00000000-0000-4000-8000-000000000000")
 }
 

@@ -89,6 +89,8 @@ pub struct World {
     queue: Queue,
     clients: ClientQueue,
     served_client: u32,
+    /// Until when no instance can be launched.
+    no_capacity_until: Time,
     events: u64,
     log: log::Log,
     resource_version: u64,
@@ -185,6 +187,11 @@ impl World {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// Until then EC2 has no instance of any type to give. Source: EC2 error codes, `InsufficientInstanceCapacity`.
+    pub fn exhaust_capacity(&mut self, until: Time) {
+        self.no_capacity_until = until;
     }
 
     /// Whose requests those are that come through the served APIs from now on, in the log of requests.

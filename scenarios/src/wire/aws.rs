@@ -1,6 +1,6 @@
 //! AWS' API servers as an HTTP client of the SDK.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use aws_smithy_runtime_api::{
     client::{
@@ -20,15 +20,18 @@ use simulator::{
     http::{Method, Request},
 };
 
-use super::{READ_TAKES, Wire};
+use super::{Passed, READ_TAKES, Wire, faults::Line};
 
-/// A client whose requests the world answers.
-pub(super) fn client(wire: &Arc<Wire>) -> SharedHttpClient {
-    SharedHttpClient::new(Client(wire.clone()))
+/// A client of a process whose requests the world answers.
+pub(super) fn client(wire: &Arc<Wire>, line: &Arc<Line>) -> SharedHttpClient {
+    SharedHttpClient::new(Client { wire: wire.clone(), line: line.clone() })
 }
 
 #[derive(Debug, Clone)]
-struct Client(Arc<Wire>);
+struct Client {
+    wire: Arc<Wire>,
+    line: Arc<Line>,
+}
 
 impl HttpClient for Client {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -38,12 +41,16 @@ impl HttpClient for Client {
 
 impl HttpConnector for Client {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let wire = self.0.clone();
-        HttpConnectorFuture::new(async move { answer(&wire, &request).await })
+        let Client { wire, line } = self.clone();
+        HttpConnectorFuture::new(async move { answer(&wire, &line, &request).await })
     }
 }
 
-async fn answer(wire: &Wire, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+async fn answer(
+    wire: &Arc<Wire>,
+    line: &Line,
+    request: &HttpRequest,
+) -> Result<HttpResponse, ConnectorError> {
     let uri: http::Uri = request
         .uri()
         .parse()
@@ -54,10 +61,16 @@ async fn answer(wire: &Wire, request: &HttpRequest) -> Result<HttpResponse, Conn
         authorization: request.headers().get("authorization").unwrap_or_default().to_owned(),
         ..Request::new(method, target, request.body().bytes().unwrap_or_default().to_vec())
     };
-    wire.until(wire.now() + READ_TAKES).await;
     // A change moves the world on by the API's latency; its answer comes when that has passed.
-    let (response, answered_at) = wire.with(|world| (aws_api::handle(world, &asked), world.now()));
-    wire.until(answered_at).await;
+    let served =
+        wire.pass(line, asked, READ_TAKES, |world, asked| (aws_api::handle(world, asked), world.now())).await;
+    let response = match served {
+        Passed::Served(response) | Passed::Instead(response) => response,
+        Passed::Broken | Passed::Silent => {
+            let broken = io::Error::new(io::ErrorKind::ConnectionReset, "the connection was reset");
+            return Err(ConnectorError::io(Box::new(broken)));
+        }
+    };
     let code = StatusCode::try_from(response.code).map_err(|error| ConnectorError::user(Box::new(error)))?;
     let mut answer = HttpResponse::new(code, SdkBody::from(response.body));
     let headers = answer.headers_mut();

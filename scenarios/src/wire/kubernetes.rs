@@ -1,8 +1,8 @@
 //! Kubernetes' API server as a service for `kube::Client`.
 
 use std::{
-    convert::Infallible,
     future::Future,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,21 +11,26 @@ use std::{
 use bytes::Bytes;
 use futures::stream;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
-use http_body_util::{Full, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use kube::client::Body;
+use migrator::live::connect::SILENCE;
 use simulator::{
     api::{self, Reply, Watch},
     http::{Method, Request, Response},
+    world::Time,
 };
 use tower_service::Service;
 
-use super::{READ_TAKES, Wire};
+use super::{Passed, READ_TAKES, Wire, faults::Line};
 
-/// Answers the requests of a client.
+/// Answers the requests of a process.
 #[derive(Debug, Clone)]
-pub(super) struct Server(pub(super) Arc<Wire>);
+pub(super) struct Server {
+    pub(super) wire: Arc<Wire>,
+    pub(super) line: Arc<Line>,
+}
 
-type Answer = http::Response<UnsyncBoxBody<Bytes, Infallible>>;
+type Answer = http::Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 impl Service<http::Request<Body>> for Server {
     type Response = Answer;
@@ -37,11 +42,16 @@ impl Service<http::Request<Body>> for Server {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(answer(self.0.clone(), request))
+        let Server { wire, line } = self.clone();
+        Box::pin(answer(wire, line, request))
     }
 }
 
-async fn answer(wire: Arc<Wire>, request: http::Request<Body>) -> Result<Answer, kube::Error> {
+async fn answer(
+    wire: Arc<Wire>,
+    line: Arc<Line>,
+    request: http::Request<Body>,
+) -> Result<Answer, kube::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect_bytes().await?;
     let Some(method) = Method::named(head.method.as_str()) else {
@@ -62,17 +72,41 @@ async fn answer(wire: Arc<Wire>, request: http::Request<Body>) -> Result<Answer,
         Method::Get => READ_TAKES,
         _ => wire.lock().parameters().api_latency.max(1),
     };
-    wire.until(wire.now() + takes).await;
-    Ok(match wire.with(|world| api::handle(world, &asked)) {
-        Reply::Whole(response) => whole(response),
-        Reply::Watch(watch) => {
-            let body = StreamBody::new(stream::unfold(Some((wire, watch)), next));
-            http::Response::new(UnsyncBoxBody::new(body))
-        }
+    let served =
+        wire.pass(&line, asked, takes, |world, asked| (api::handle(world, asked), world.now())).await;
+    Ok(match served {
+        Passed::Served(Reply::Whole(response)) | Passed::Instead(response) => whole(response),
+        Passed::Served(Reply::Watch(watch)) => watching(wire, Some(watch)),
+        Passed::Silent => watching(wire, None),
+        Passed::Broken => return Err(kube::Error::Service(Box::new(broken()))),
     })
 }
 
-type Frame = Result<http_body::Frame<Bytes>, Infallible>;
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the connection was reset")
+}
+
+type Frame = Result<http_body::Frame<Bytes>, io::Error>;
+
+/// A body of a watch's lines; without a watch, one that says nothing until the client's patience has ended.
+fn watching(wire: Arc<Wire>, watch: Option<Box<Watch>>) -> Answer {
+    let body = match watch {
+        Some(watch) => {
+            let lines = StreamBody::new(stream::unfold(Some((wire, watch)), next));
+            UnsyncBoxBody::new(lines)
+        }
+        None => {
+            let silent = stream::once(async move {
+                let until =
+                    wire.now().saturating_add(Time::try_from(SILENCE.as_millis()).unwrap_or(Time::MAX));
+                wire.until(until).await;
+                Err(io::Error::from(io::ErrorKind::TimedOut))
+            });
+            UnsyncBoxBody::new(StreamBody::new(silent))
+        }
+    };
+    http::Response::new(body)
+}
 
 /// The next lines of a watch.
 async fn next(state: Option<(Arc<Wire>, Box<Watch>)>) -> Option<(Frame, Option<(Arc<Wire>, Box<Watch>)>)> {
@@ -100,7 +134,8 @@ async fn next(state: Option<(Arc<Wire>, Box<Watch>)>) -> Option<(Frame, Option<(
 }
 
 fn whole(response: Response) -> Answer {
-    let mut answer = http::Response::new(UnsyncBoxBody::new(Full::new(Bytes::from(response.body))));
+    let body = Full::new(Bytes::from(response.body)).map_err(|never| match never {});
+    let mut answer = http::Response::new(UnsyncBoxBody::new(body));
     *answer.status_mut() =
         http::StatusCode::from_u16(response.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();

@@ -1,6 +1,6 @@
 //! Stories: a cluster, its traffic, a migration, what else happens, and what must come of it for some seeds.
 
-use std::{cell::Cell, collections::BTreeSet, ops::Range, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, ops::Range, path::Path, rc::Rc, sync::Arc, time::Duration};
 
 use loadgen::{
     chance::Seed,
@@ -19,11 +19,15 @@ use scenarios::{
     observe::Observer,
     scenario::{Run, Scenario, Verdict, drawn, run_later},
 };
+#[cfg(feature = "live")]
+use scenarios::{scenario::run_wire, wire::Disturbances};
 use simulator::{
     import,
     parameters::Parameters,
     world::{Time, World, requests},
 };
+
+use serde_json::Value;
 
 use crate::cluster::{Cluster, SHOP, world_of};
 
@@ -50,7 +54,7 @@ pub(crate) struct Story {
 #[derive(Clone)]
 enum Source {
     Story(Cluster),
-    Exported(Arc<import::Cluster>),
+    Exported(Arc<import::Cluster>, Option<Arc<Value>>),
 }
 
 /// Something that happens once, as soon as a condition holds.
@@ -82,7 +86,17 @@ impl Story {
 
     /// A cluster that was really exported, with equal shares of so many connections.
     pub(crate) fn given_export(self, exported: &Arc<import::Cluster>, connections: u32) -> Story {
-        Story { cluster: Source::Exported(exported.clone()), connections, ..self }
+        Story { cluster: Source::Exported(exported.clone(), None), connections, ..self }
+    }
+
+    /// The cluster that `nodeferry simulate` migrates where none is named.
+    pub(crate) fn given_example(self, connections: u32) -> Story {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        let exported =
+            import::read_cluster(&examples.join("clinic.yaml")).expect("it is part of the checkout");
+        let aws = std::fs::read(examples.join("clinic-aws.json")).expect("it is part of the checkout");
+        let aws = serde_json::from_slice(&aws).expect("it is JSON");
+        Story { cluster: Source::Exported(Arc::new(exported), Some(Arc::new(aws))), connections, ..self }
     }
 
     pub(crate) fn under(mut self, load: Entry) -> Story {
@@ -185,11 +199,17 @@ impl Story {
             .unwrap_or_else(|error| panic!("{}: {error}", self.title))
     }
 
-    /// The same in the wire gear, without interventions.
+    /// The same in the wire gear.
     #[cfg(feature = "live")]
     pub(crate) fn seed_in_wire(&self, seed: u64) -> Run {
+        self.disturbed(seed, Disturbances::default())
+    }
+
+    /// The same in the wire gear, disturbed.
+    #[cfg(feature = "live")]
+    pub(crate) fn disturbed(&self, seed: u64, disturbances: Disturbances) -> Run {
         let (base, scenario) = self.set(seed);
-        scenarios::scenario::run_wire(&base, &scenario)
+        run_wire(&base, &scenario, &mut self.interventions(), disturbances)
             .unwrap_or_else(|error| panic!("{}: {error}", self.title))
     }
 
@@ -198,7 +218,7 @@ impl Story {
         let parameters = drawn(&self.parameters, seed, self.draws);
         let base = match &self.cluster {
             Source::Story(cluster) => cluster.world(parameters),
-            Source::Exported(exported) => world_of(exported, None, parameters),
+            Source::Exported(exported, aws) => world_of(exported, aws.as_deref(), parameters),
         };
         let traffic = (!self.traffic.is_empty()).then(|| TrafficFile { entries: self.traffic.clone() });
         let scenario =

@@ -4,8 +4,18 @@
 //! Compared are the writes that took effect, in order, without versions and times; how a run ends; every promise. What only
 //! says since when something holds (marks in the journal, the lock) depends on times and is left out.
 
+mod campaign;
+mod crashes;
+mod failures;
+mod pairs;
+mod users;
+
+use std::collections::BTreeMap;
+
 use migrator::action::{Action, Outcome, Write};
 use scenarios::scenario::Run;
+
+use campaign::{MIGRATE, undisturbed};
 
 use crate::{
     cluster::{cluster, cluster_autoscaler, deployment, service, stateful_set},
@@ -89,4 +99,17 @@ fn text(action: &Action) -> Option<String> {
         Write::Evict { pod, .. } => Some(format!("{}: evict {pod:?}", action.phase)),
         other => Some(format!("{}: {other:?}", action.phase)),
     }
+}
+
+/// How often each kind of request is made: where the time of a run in the wire gear goes.
+#[test]
+fn requests_are_as_few_as_they_were() {
+    let clinic = story("the clinic").given_example(120);
+    let straight = undisturbed(&clinic, 0, &[MIGRATE]);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for call in &straight.calls {
+        *counts.entry(&call.site).or_default() += 1;
+    }
+    let lines: Vec<String> = counts.iter().map(|(site, count)| format!("{count:>5} {site}")).collect();
+    insta::assert_snapshot!("requests", lines.join("\n"));
 }

@@ -237,7 +237,8 @@ impl Failure {
         status
     }
 
-    pub(super) fn into_response(self) -> Response {
+    /// The answer: the Status, and when to try again.
+    pub fn into_response(self) -> Response {
         let mut response = Response::json(self.code, &self.status());
         if let Some(seconds) = self.retry_after {
             response.headers.push(("retry-after", seconds.to_string()));

@@ -98,6 +98,7 @@ impl World {
             queue: super::queue::Queue::default(),
             clients: super::queue::ClientQueue::default(),
             served_client: 0,
+            no_capacity_until: 0,
             events: 0,
             log,
             resource_version: 0,

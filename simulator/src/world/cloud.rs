@@ -15,6 +15,10 @@ use super::{
     requests::{EksTaint, LaunchTemplate, NodeGroupRequest},
 };
 
+/// How long after a launch that found no capacity the next one is tried, in milliseconds. Assumed: that it is tried again is
+/// observed (AWS re:Post), how often is documented nowhere.
+const LAUNCH_RETRY: Time = 60_000;
+
 /// Lifecycle of an instance, EC2's and Auto Scaling's in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceState {
@@ -413,6 +417,12 @@ impl World {
         };
         let desired = self.groups[id.index()].bounds.desired as usize;
         while self.counted(id).len() < desired && !suspended(self, "Launch") {
+            if self.now < self.no_capacity_until {
+                // Auto Scaling keeps trying.
+                let entry = self.record(cause, Subject::Group(id), What::Refused);
+                self.queue.push(self.now + LAUNCH_RETRY, Event::ScaleGroup(id), entry);
+                break;
+            }
             // The zone with the fewest, by subnet order among equals.
             let zones = self.per_zone(id);
             let subnets = self.groups[id.index()].subnets.iter().map(|&(_, zone)| zone);
@@ -489,6 +499,10 @@ impl World {
         let Some((&zone, least)) = zones.iter().min_by_key(|(_, instances)| instances.len()) else { return };
         let most = zones.values().map(Vec::len).max().unwrap_or(0);
         if most < least.len() + 2 {
+            return;
+        }
+        if self.now < self.no_capacity_until {
+            self.plan_rebalance(id, cause);
             return;
         }
         let entry = self.record(cause, Subject::Group(id), What::Rebalanced);
