@@ -12,7 +12,7 @@ use crate::{
     kernel,
     marks::{DELETION_COST, EXCLUDE},
     plan::Plan,
-    request::{Request, Settings, Strategy},
+    request::{Request, Strategy},
     view::*,
 };
 

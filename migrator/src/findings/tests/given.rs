@@ -8,11 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::LabelSelector};
 
-use crate::{
-    findings::Expectations,
-    request::{Request, Settings, Strategy},
-    view::*,
-};
+use crate::{findings::Expectations, request::Request, view::*};
 
 pub(super) struct Given {
     pub(super) request: Request,
