@@ -8,6 +8,7 @@ mod findings;
 #[cfg(feature = "live")]
 mod migrate;
 mod output;
+mod permissions;
 #[cfg(feature = "live")]
 mod plan;
 #[cfg(feature = "live")]
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Simulate(asked) => simulate::run(asked, arguments.color),
         Command::Conformance(asked) => conformance::run(asked, arguments.color),
+        Command::Permissions(asked) => permissions::run(asked, arguments.color),
         #[cfg(feature = "live")]
         Command::Serve(asked) => serve::run(asked, arguments.color),
         #[cfg(feature = "live")]

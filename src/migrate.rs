@@ -40,7 +40,7 @@ pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
         if let Some((status, plan_id)) = under_way(&mut shell)? {
             return locked(status, &plan_id, color);
         }
-        let found = preflight::look(&request, &mut shell)?;
+        let found = preflight::look(session, &request, &mut shell).await?;
         let plan = match saved {
             None => plan::made(session, &request, &mut shell),
             Some(saved) => plan::fresh(saved, session, &request, &mut shell)?,

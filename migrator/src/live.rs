@@ -11,6 +11,7 @@ pub mod connect;
 mod errors;
 mod events;
 pub mod kubernetes;
+pub mod review;
 pub mod shell;
 pub mod survey;
 pub mod watches;

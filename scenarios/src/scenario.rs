@@ -25,6 +25,8 @@ use simulator::{
     world::{Offered, Outcome, OutcomeEvent, Time, World, ids::ServiceId},
 };
 
+#[cfg(feature = "live")]
+use crate::wire::Passage;
 use crate::{
     drive::{self, Driven, Intervention, drive},
     observe::Observer,
@@ -175,17 +177,27 @@ pub fn run_later(
 /// As [`run`].
 #[cfg(feature = "live")]
 pub fn run_wire(base: &World, scenario: &Scenario) -> Result<Run, ScenarioError> {
-    run_in(base, scenario, Gear::Wire, 0, &mut [])
+    run_wire_through(base, scenario, &Passage::default())
+}
+
+/// Runs a scenario in the wire gear, with something before the API servers.
+///
+/// # Errors
+///
+/// As [`run`].
+#[cfg(feature = "live")]
+pub fn run_wire_through(base: &World, scenario: &Scenario, passage: &Passage) -> Result<Run, ScenarioError> {
+    run_in(base, scenario, Gear::Wire(passage.clone()), 0, &mut [])
 }
 
 /// How a migration reaches the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Gear {
     /// Actions become requests of the world.
     Core,
     /// The production shell speaks to the world's API servers.
     #[cfg(feature = "live")]
-    Wire,
+    Wire(Passage),
 }
 
 fn run_in(
@@ -214,7 +226,8 @@ fn run_in(
     tally.take(&mut world);
     observer.observe(&mut world);
     observer.poll_aws(&world);
-    let expectations = Expectations { node_allocatable: allocatable(&world, &request), plan: None };
+    let expectations =
+        Expectations { node_allocatable: allocatable(&world, &request), ..Expectations::default() };
     let found = findings::findings(&request, &observer.view, &expectations);
     let now = world.wall(world.now().cast_signed());
     let refused = !findings::blocking(&found, &request.accept).is_empty();
@@ -258,9 +271,8 @@ fn run_in(
             drive(&mut world, &mut observer, &plan, deadline, interventions, |world| tally.take(world))
         }
         #[cfg(feature = "live")]
-        Gear::Wire => {
-            crate::wire::drive(&mut world, &observer, &plan, deadline).map_err(ScenarioError::Runtime)?
-        }
+        Gear::Wire(passage) => crate::wire::drive(&mut world, &observer, &plan, deadline, &passage)
+            .map_err(ScenarioError::Runtime)?,
     };
     let end = world.now() + SETTLES;
     world.advance(end, None);

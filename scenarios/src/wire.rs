@@ -4,6 +4,7 @@
 //! observer of the core gear sees, at the same moments.
 
 mod aws;
+pub mod gate;
 mod kubernetes;
 
 use std::{
@@ -14,11 +15,15 @@ use std::{
 
 use migrator::{
     action::Answer,
+    findings::{self, Expectations, Finding},
+    journal::Event,
     live::{
-        Clock, connect,
-        shell::{Ended, Shell, Told},
+        Clock, Unreachable, connect, review,
+        shell::{Ended, Shell, Told, WishFailed},
     },
+    outline,
     plan::Plan,
+    request::Request,
 };
 use simulator::world::{ObserverId, Time, World};
 use tokio::{
@@ -27,9 +32,10 @@ use tokio::{
 };
 
 use crate::{
-    drive::{Driven, MIGRATOR, note_action, note_wait},
+    drive::{self, Driven, MIGRATOR, note_action, note_wait},
     observe::Observer,
 };
+use gate::Gate;
 
 /// How long a request that only reads takes, in milliseconds: the least that virtual time knows. What it takes in the core
 /// gear is nothing, and how the two differ is to be small.
@@ -49,10 +55,21 @@ pub(crate) struct Wire {
     seen: watch::Sender<u64>,
     /// Something may happen earlier than was known.
     changed: Notify,
+    /// What requests have to pass first.
+    gate: Arc<Gate>,
+}
+
+/// What a migration over the wire has to pass, and where it turns round.
+#[derive(Debug, Clone, Default)]
+pub struct Passage {
+    /// What stands before the API servers.
+    pub gate: Arc<Gate>,
+    /// The step before which the user holds the migration and asks for a rollback, if one is to.
+    pub turned_round_before: Option<&'static str>,
 }
 
 impl Wire {
-    fn new(mut world: World, observer: ObserverId, seen: u64) -> Arc<Wire> {
+    fn new(mut world: World, observer: ObserverId, seen: u64, gate: Arc<Gate>) -> Arc<Wire> {
         world.serve();
         world.serve_for(MIGRATOR);
         let from = world.now();
@@ -63,6 +80,7 @@ impl Wire {
             from,
             seen: watch::Sender::new(seen),
             changed: Notify::new(),
+            gate,
         })
     }
 
@@ -121,29 +139,79 @@ impl Wire {
 ///
 /// # Errors
 /// Where no runtime can be had.
-pub fn drive(world: &mut World, observer: &Observer, plan: &Plan, deadline: Time) -> io::Result<Driven> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let cluster = world.imported_aws().cluster.name.clone();
-    runtime.block_on(async {
-        let wire = Wire::new(world.clone(), observer.id(), observer.resource_version);
-        let driven = {
-            let running = wire.run();
-            let driving = driven(&wire, plan, deadline, &cluster);
-            tokio::select! {
-                biased;
-                () = running => unreachable!("the world goes on for ever"),
-                driven = driving => driven,
-            }
-        };
-        world.clone_from(&wire.lock());
-        Ok(driven)
+pub fn drive(
+    world: &mut World,
+    observer: &Observer,
+    plan: &Plan,
+    deadline: Time,
+    passage: &Passage,
+) -> io::Result<Driven> {
+    served(world, observer, &passage.gate, async |wire, cluster| {
+        driven(wire, plan, deadline, cluster, passage.turned_round_before).await
     })
 }
 
-async fn driven(wire: &Arc<Wire>, plan: &Plan, deadline: Time, cluster: &str) -> Driven {
+/// What a preflight finds over the wire, and the plan that would be made.
+///
+/// # Errors
+/// Where no runtime can be had; within, where one of the sides does not answer.
+pub fn look(
+    world: &mut World,
+    request: &Request,
+    gate: &Arc<Gate>,
+) -> io::Result<Result<(Vec<Finding>, Plan), Unreachable>> {
+    let observer = Observer::new(world);
+    served(world, &observer, gate, async |wire, cluster| {
+        let (connected, clock) = connected(wire, cluster);
+        let (_interrupts, interrupt) = watch::channel(false);
+        let mut tell = |_: Told<'_>, _| {};
+        let mut shell = Shell::open(&connected, clock, interrupt, &mut tell).await?;
+        let plan = Plan::new("looked", &drive::holder(), request, shell.view(), clock.now());
+        let review = review::review(&connected, &plan).await;
+        let expectations = Expectations { review: Some(review), ..Expectations::default() };
+        Ok((findings::findings(request, shell.view(), &expectations), plan))
+    })
+}
+
+/// Does something with a world that is served, and gives it back as it is then.
+fn served<T>(
+    world: &mut World,
+    observer: &Observer,
+    gate: &Arc<Gate>,
+    work: impl AsyncFnOnce(&Arc<Wire>, &str) -> T,
+) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    let cluster = world.imported_aws().cluster.name.clone();
+    runtime.block_on(async {
+        let wire = Wire::new(world.clone(), observer.id(), observer.resource_version, gate.clone());
+        let done = {
+            let running = wire.run();
+            let working = work(&wire, &cluster);
+            tokio::select! {
+                biased;
+                () = running => unreachable!("the world goes on for ever"),
+                done = working => done,
+            }
+        };
+        world.clone_from(&wire.lock());
+        Ok(done)
+    })
+}
+
+fn connected(wire: &Arc<Wire>, cluster: &str) -> (connect::Connected, Clock) {
     let clock = Clock::set(wire.lock().wall(wire.from.cast_signed()), 1);
     let client = kube::Client::new(kubernetes::Server(wire.clone()), "default");
-    let connected = connect::over(client, aws::client(wire), clock, cluster, REQUEST_TIMEOUT);
+    (connect::over(client, aws::client(wire), clock, cluster, REQUEST_TIMEOUT), clock)
+}
+
+async fn driven(
+    wire: &Arc<Wire>,
+    plan: &Plan,
+    deadline: Time,
+    cluster: &str,
+    turned_round_before: Option<&'static str>,
+) -> Driven {
+    let (connected, clock) = connected(wire, cluster);
     let mut driven = Driven {
         outcome: None,
         ended_at: 0,
@@ -172,6 +240,16 @@ async fn driven(wire: &Arc<Wire>, plan: &Plan, deadline: Time, cluster: &str) ->
     let (_interrupts, interrupt) = watch::channel(false);
     let ended = async {
         let mut shell = Shell::open(&connected, clock, interrupt, &mut tell).await?;
+        let phases = turned_round_before.and_then(outline::step_named).map_or(&[][..], |step| step.phases);
+        let ended = shell.drive(plan, phases).await?;
+        if !matches!(ended, Ended::Held { .. }) {
+            return Ok(ended);
+        }
+        match shell.wish(plan, Event::RollbackRequested).await {
+            Err(WishFailed::Unreachable(failed)) => return Err(failed),
+            // It is past turning, and goes on as it is.
+            Ok(()) | Err(WishFailed::Impossible(_)) => {}
+        }
         shell.drive(plan, &[]).await
     };
     let ended = tokio::select! {

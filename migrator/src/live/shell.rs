@@ -36,7 +36,7 @@ const SETTLES: Duration = Duration::from_millis(250);
 
 /// Most requests at a time: a few hundred pods are annotated within seconds, and an API server's share for one client is
 /// not used up. Source: API priority and fairness, `workload-low`, about 245 seats of 600 for everybody.
-const AT_A_TIME: usize = 16;
+pub(super) const AT_A_TIME: usize = 16;
 
 /// How long the watches may take to show what was written before they are begun anew.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
@@ -341,6 +341,21 @@ impl<'a> Shell<'a> {
         sent
     }
 
+    /// Tries writes without their effect, up to [`AT_A_TIME`] at once: what each would be answered.
+    pub async fn rehearse(&mut self, plan: &Plan, writes: &[&Write]) -> Vec<Result<(), Failed>> {
+        let now = self.clock.now();
+        let (client, aws, view) = (&self.kubernetes, &self.aws, &self.watches.view);
+        let timeout = self.request_timeout;
+        let requests = writes.iter().map(|write| async move {
+            if write.is_for_aws() {
+                within(timeout, aws.rehearse(write, plan)).await
+            } else {
+                within(timeout, kubernetes::rehearse(client, write, view, now)).await
+            }
+        });
+        stream::iter(requests).buffered(AT_A_TIME).collect().await
+    }
+
     async fn send(&mut self, plan: &Plan, action: Action) -> Result<Option<u64>, Failed> {
         self.send_all(plan, &[action]).await.remove(0)
     }
@@ -581,7 +596,10 @@ fn answer(sent: &Result<Option<u64>, Failed>) -> Answer {
 }
 
 /// A request's answer, or that there was none in time: then its outcome is unknown.
-async fn within<T>(timeout: Duration, request: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+pub(super) async fn within<T>(
+    timeout: Duration,
+    request: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Failed> {
     tokio::time::timeout(timeout, request)
         .await
         .unwrap_or_else(|_| Err(Failed { answer: Answer::Unknown, why: silence(timeout) }))

@@ -56,7 +56,10 @@ async fn answer(wire: &Wire, request: &HttpRequest) -> Result<HttpResponse, Conn
     };
     wire.until(wire.now() + READ_TAKES).await;
     // A change moves the world on by the API's latency; its answer comes when that has passed.
-    let (response, answered_at) = wire.with(|world| (aws_api::handle(world, &asked), world.now()));
+    let (response, answered_at) = match wire.gate.aws(&asked) {
+        Some(refusal) => (refusal, wire.now()),
+        None => wire.with(|world| (aws_api::handle(world, &asked), world.now())),
+    };
     wire.until(answered_at).await;
     let code = StatusCode::try_from(response.code).map_err(|error| ConnectorError::user(Box::new(error)))?;
     let mut answer = HttpResponse::new(code, SdkBody::from(response.body));

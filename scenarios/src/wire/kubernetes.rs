@@ -63,8 +63,11 @@ async fn answer(wire: Arc<Wire>, request: http::Request<Body>) -> Result<Answer,
         _ => wire.lock().parameters().api_latency.max(1),
     };
     wire.until(wire.now() + takes).await;
+    if let Some(refusal) = wire.gate.kubernetes(&asked) {
+        return Ok(whole(refusal));
+    }
     Ok(match wire.with(|world| api::handle(world, &asked)) {
-        Reply::Whole(response) => whole(response),
+        Reply::Whole(response) => whole(wire.gate.answered(&asked, response)),
         Reply::Watch(watch) => {
             let body = StreamBody::new(stream::unfold(Some((wire, watch)), next));
             http::Response::new(UnsyncBoxBody::new(body))

@@ -1,6 +1,6 @@
 //! Stories: a cluster, its traffic, a migration, what else happens, and what must come of it for some seeds.
 
-use std::{cell::Cell, collections::BTreeSet, ops::Range, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, ops::Range, rc::Rc, sync::Arc, time::Duration};
 
 use loadgen::{
     chance::Seed,
@@ -101,6 +101,12 @@ impl Story {
         self
     }
 
+    /// With the old group left standing.
+    pub(crate) fn keeping_the_group(mut self) -> Story {
+        self.request.keep_group = true;
+        self
+    }
+
     /// To a new group of so many nodes.
     pub(crate) fn asking_for(mut self, nodes: u32) -> Story {
         (self.request.min, self.request.max, self.request.desired) = (Some(nodes), Some(nodes), Some(nodes));
@@ -191,6 +197,19 @@ impl Story {
         let (base, scenario) = self.set(seed);
         scenarios::scenario::run_wire(&base, &scenario)
             .unwrap_or_else(|error| panic!("{}: {error}", self.title))
+    }
+
+    /// The same with something before the API servers.
+    #[cfg(feature = "live")]
+    pub(crate) fn seed_in_wire_through(&self, seed: u64, passage: &scenarios::wire::Passage) -> Run {
+        let (base, scenario) = self.set(seed);
+        scenarios::scenario::run_wire_through(&base, &scenario, passage)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.title))
+    }
+
+    /// The world before anything happens.
+    pub(crate) fn world(&self) -> World {
+        self.set(0).0
     }
 
     fn set(&self, seed: u64) -> (World, Scenario) {
