@@ -16,6 +16,8 @@ mod preflight;
 #[cfg(feature = "live")]
 mod progress;
 #[cfg(feature = "live")]
+mod rehearsal;
+#[cfg(feature = "live")]
 mod serve;
 #[cfg(feature = "live")]
 mod session;

@@ -23,14 +23,14 @@ use crate::{
     output::{BAD, BOLD, DOUBTFUL, GOOD, print, styled},
     plan, preflight,
     progress::Progress,
-    session,
+    rehearsal, session,
 };
 
 /// Runs `migrate`.
 pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
     let saved = asked.plan.as_deref().map(plan::read).transpose()?;
     let request = preflight::request(saved.as_ref().map_or(&asked.migration, |saved| &saved.migration))?;
-    if !asked.yes && !io::stdin().is_terminal() {
+    if !asked.yes && asked.dry_run.is_none() && !io::stdin().is_terminal() {
         bail!("nobody can be asked here: look at `nodeferry plan` and pass --yes");
     }
     session::run(&asked.connection, async |session| {
@@ -52,6 +52,9 @@ pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
         if !found::blocking(&found, &request.accept).is_empty() {
             print(&format!("{} blocking findings (see --accept)\n", styled(BAD, "Refused:")), color)?;
             return Ok(Exit::Refused);
+        }
+        if let Some(place) = asked.dry_run {
+            return rehearsal::run(&mut shell, &plan, place, color).await;
         }
         if !asked.yes {
             print(&plan::shown(&plan, shell.view()), color)?;

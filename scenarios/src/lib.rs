@@ -23,7 +23,7 @@ pub use loadgen::{
 };
 #[cfg(feature = "live")]
 pub use migrator::{
-    action, findings, journal, live as shell, outline, plan, request::LetGo, view,
+    action, decide::rehearsal, findings, journal, live as shell, outline, plan, request::LetGo, view,
 };
 pub use migrator::{
     findings::{Code, Finding, RequestError, Severity},
