@@ -62,6 +62,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Simulate(Box<Simulate>),
     Conformance(Conformance),
+    Permissions(Permissions),
     #[cfg(feature = "live")]
     Serve(Serve),
     #[cfg(feature = "live")]
@@ -80,6 +81,56 @@ pub(crate) enum Command {
     Rollback(Box<cluster::Rollback>),
     #[cfg(feature = "live")]
     Unlock(Box<cluster::Unlock>),
+}
+
+/// Prints what has to be granted to whoever migrates, plans or looks
+///
+/// Without --rbac and --iam: every call that is made, with the lowest role that makes it. What is granted is no more than
+/// these calls; who gets it is the cluster's and the account's own affair.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nodeferry permissions
+  nodeferry permissions --for apply --rbac --group deployers
+  nodeferry permissions --for observe --iam --region eu-central-1 --account 111122223333 --cluster-name clinic
+
+Exit codes: 0 printed, 2 usage")]
+pub(crate) struct Permissions {
+    /// For whom: observe is `preflight` and `status`, plan is those and `plan`, apply is every command
+    #[arg(long = "for", value_enum, value_name = "ROLE", default_value = "apply")]
+    pub(crate) role: RoleName,
+    /// Roles and bindings for the cluster, as YAML
+    #[arg(long, conflicts_with = "iam", help_heading = "Kubernetes")]
+    pub(crate) rbac: bool,
+    /// Group that is bound to the roles [default: nodeferry-ROLE]
+    #[arg(long, value_name = "NAME", requires = "rbac", help_heading = "Kubernetes")]
+    pub(crate) group: Option<String>,
+    /// A policy for the account, as JSON; words in capitals stand where nothing is said
+    #[arg(long, help_heading = "AWS")]
+    pub(crate) iam: bool,
+    /// Region of the cluster
+    #[arg(long, value_name = "REGION", requires = "iam", help_heading = "AWS")]
+    pub(crate) region: Option<String>,
+    /// Number of the account
+    #[arg(long, value_name = "NUMBER", requires = "iam", help_heading = "AWS")]
+    pub(crate) account: Option<String>,
+    /// Name of the EKS cluster
+    #[arg(long, value_name = "NAME", requires = "iam", help_heading = "AWS")]
+    pub(crate) cluster_name: Option<String>,
+    /// ARN of the role that nodes have, which EKS is handed for the new ones
+    #[arg(long, value_name = "ARN", requires = "iam", help_heading = "AWS")]
+    pub(crate) node_role: Option<String>,
+}
+
+/// A role, on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Looks, and changes nothing
+    Observe,
+    /// Plans, and changes nothing
+    Plan,
+    /// Migrates
+    Apply,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

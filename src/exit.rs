@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Input,
     /// Nothing broke, but too little was at stake to say that it holds.
     Inconclusive,
-    /// Blocking findings stopped the migration before it began.
+    /// Blocking findings stopped the migration before it began, or a dry run met with a refusal.
     Refused,
     /// A cluster or an account did not answer.
     Unreachable,
@@ -59,7 +59,7 @@ Exit codes:
   1  broken: a promise was broken
   2  the command line or a file makes no sense
   3  inconclusive: nothing broke, but too little was at stake
-  4  refused: blocking findings (see --accept)
+  4  refused: blocking findings (see --accept), or a write of a dry run
   5  unreachable: a cluster or an account did not answer
 Of a migration of a real cluster also:
   6  stopped, saying why: `nodeferry resume` or `nodeferry rollback`

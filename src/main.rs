@@ -8,12 +8,15 @@ mod findings;
 #[cfg(feature = "live")]
 mod migrate;
 mod output;
+mod permissions;
 #[cfg(feature = "live")]
 mod plan;
 #[cfg(feature = "live")]
 mod preflight;
 #[cfg(feature = "live")]
 mod progress;
+#[cfg(feature = "live")]
+mod rehearsal;
 #[cfg(feature = "live")]
 mod serve;
 #[cfg(feature = "live")]
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Simulate(asked) => simulate::run(asked, arguments.color),
         Command::Conformance(asked) => conformance::run(asked, arguments.color),
+        Command::Permissions(asked) => permissions::run(asked, arguments.color),
         #[cfg(feature = "live")]
         Command::Serve(asked) => serve::run(asked, arguments.color),
         #[cfg(feature = "live")]

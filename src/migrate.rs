@@ -23,14 +23,14 @@ use crate::{
     output::{BAD, BOLD, DOUBTFUL, GOOD, print, styled},
     plan, preflight,
     progress::Progress,
-    session,
+    rehearsal, session,
 };
 
 /// Runs `migrate`.
 pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
     let saved = asked.plan.as_deref().map(plan::read).transpose()?;
     let request = preflight::request(saved.as_ref().map_or(&asked.migration, |saved| &saved.migration))?;
-    if !asked.yes && !io::stdin().is_terminal() {
+    if !asked.yes && asked.dry_run.is_none() && !io::stdin().is_terminal() {
         bail!("nobody can be asked here: look at `nodeferry plan` and pass --yes");
     }
     session::run(&asked.connection, async |session| {
@@ -40,7 +40,7 @@ pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
         if let Some((status, plan_id)) = under_way(&mut shell)? {
             return locked(status, &plan_id, color);
         }
-        let found = preflight::look(&request, &mut shell)?;
+        let found = preflight::look(session, &request, &mut shell).await?;
         let plan = match saved {
             None => plan::made(session, &request, &mut shell),
             Some(saved) => plan::fresh(saved, session, &request, &mut shell)?,
@@ -52,6 +52,9 @@ pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
         if !found::blocking(&found, &request.accept).is_empty() {
             print(&format!("{} blocking findings (see --accept)\n", styled(BAD, "Refused:")), color)?;
             return Ok(Exit::Refused);
+        }
+        if let Some(place) = asked.dry_run {
+            return rehearsal::run(&mut shell, &plan, place, color).await;
         }
         if !asked.yes {
             print(&plan::shown(&plan, shell.view()), color)?;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use scenarios::{
     Finding, LetGo, Request, Settings,
     findings::{self as found, Expectations},
-    shell::shell::Shell,
+    shell::{review, shell::Shell},
 };
 use serde_json::json;
 
@@ -16,8 +16,9 @@ use crate::{
     exit::Exit,
     findings,
     output::{BOLD, print, styled},
+    plan,
     progress::Progress,
-    session,
+    session::{self, Session},
 };
 
 /// Runs the command.
@@ -27,7 +28,7 @@ pub(crate) fn run(asked: &Preflight, color: Color) -> Result<Exit> {
         let mut progress = Progress::new(color, None)?;
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
-        let found = look(&request, &mut shell)?;
+        let found = look(session, &request, &mut shell).await?;
         let blocking = !found::blocking(&found, &request.accept).is_empty();
         match asked.output {
             Format::Text if found.is_empty() => print("No findings.\n", color)?,
@@ -71,11 +72,16 @@ pub(crate) fn request(asked: &Migration) -> Result<Request> {
     Ok(Request { settings, ..asked.moving.request(from, to)? })
 }
 
-/// What a cluster shows that a migration has to reckon with.
-pub(crate) fn look(request: &Request, shell: &mut Shell<'_>) -> Result<Vec<Finding>> {
-    let view = shell.view();
-    if let Some(error) = found::request_errors(request, view).into_iter().next() {
+/// What a cluster shows that a migration has to reckon with, and what it would be refused.
+pub(crate) async fn look(
+    session: &Session,
+    request: &Request,
+    shell: &mut Shell<'_>,
+) -> Result<Vec<Finding>> {
+    if let Some(error) = found::request_errors(request, shell.view()).into_iter().next() {
         return Err(findings::misfit(&error));
     }
-    Ok(found::findings(request, view, &Expectations::default()))
+    let plan = plan::made(session, request, shell);
+    let review = Some(review::review(&session.connected, &plan).await);
+    Ok(found::findings(request, shell.view(), &Expectations { review, ..Expectations::default() }))
 }

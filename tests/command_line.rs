@@ -511,7 +511,7 @@ fn a_reader_that_goes_away_changes_no_exit_code() {
 fn the_examples_of_every_help_run() {
     let folder = tempfile::tempdir().unwrap();
     let written = format!(" {}/after", folder.path().display());
-    for topic in ["simulate", "conformance"] {
+    for topic in ["simulate", "conformance", "permissions"] {
         let help = nodeferry(&[topic, "--help"]);
         assert_eq!(help.code, Some(0));
         let examples: Vec<&str> =

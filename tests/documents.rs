@@ -83,6 +83,27 @@ fn the_table_of_parameters_is_complete() {
     check("parameters", &table);
 }
 
+#[test]
+fn what_is_shipped_to_be_granted_is_what_the_program_prints() {
+    for role in ["observe", "plan", "apply"] {
+        for (flag, file) in [("--rbac", "rbac.yaml"), ("--iam", "iam.json")] {
+            let ran = nodeferry(&["permissions", "--for", role, flag]);
+            assert_eq!(ran.code, Some(0), "{}", ran.err);
+            let path = format!("{}/permissions/{role}.{file}", env!("CARGO_MANIFEST_DIR"));
+            if std::env::var_os("NODEFERRY_UPDATE").is_some() {
+                std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/permissions")).unwrap();
+                std::fs::write(&path, &ran.out).unwrap();
+            }
+            let shipped = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                shipped == ran.out,
+                "{path} is stale; see the header of this test.\n--- now\n{}",
+                ran.out
+            );
+        }
+    }
+}
+
 /// Every place that the README, ARCHITECTURE and CONTRIBUTING name in the checkout is there.
 #[test]
 fn named_places_exist() {
@@ -97,6 +118,7 @@ fn named_places_exist() {
                 "loadgen/",
                 "tests/",
                 "examples/",
+                "permissions/",
                 "testdata/",
                 ".ci/",
             ];

@@ -9,7 +9,8 @@ mod support;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -48,6 +49,61 @@ impl Served {
         let line = BufReader::new(out).lines().next().unwrap().unwrap();
         assert!(line.starts_with("ready "), "{line}");
         served
+    }
+
+    /// What stands after `name` in a file that the server wrote.
+    fn told(&self, file: &str, name: &str) -> String {
+        let text = fs::read_to_string(self.dir.path().join(file)).unwrap();
+        let line =
+            text.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name} in {text}"));
+        line[line.find(name).unwrap() + name.len()..].trim_matches(['\'', '"', ' ']).to_owned()
+    }
+
+    /// An answer to a get, as it is.
+    fn get(&self, url: &str, path: &str, authorization: &str) -> Value {
+        let host = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url}"));
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n{authorization}Connection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        // Whole or in chunks.
+        let (first, last) = (body.find('{').unwrap(), body.rfind('}').unwrap());
+        serde_json::from_str(&body[first..=last]).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+    }
+
+    /// Every object that a migration might change, on both sides.
+    fn state(&self) -> Vec<(String, Value)> {
+        let server = self.told("kubeconfig", "server: ");
+        let kinds = [
+            "api/v1/nodes",
+            "api/v1/pods",
+            "apis/apps/v1/deployments",
+            "apis/apps/v1/replicasets",
+            "apis/apps/v1/statefulsets",
+            "apis/autoscaling/v2/horizontalpodautoscalers",
+            "api/v1/namespaces/kube-system/configmaps",
+            "apis/coordination.k8s.io/v1/namespaces/kube-system/leases",
+            "api/v1/namespaces/kube-system/events",
+        ];
+        let mut state: Vec<(String, Value)> = kinds
+            .iter()
+            .map(|kind| ((*kind).to_owned(), self.get(&server, &format!("/{kind}"), "")["items"].clone()))
+            .collect();
+        let eks = self.told("aws.env", "AWS_ENDPOINT_URL_EKS=");
+        let signed =
+            "Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/eu-central-1/eks/aws4_request\r\n";
+        let groups = self.get(&eks, "/clusters/clinic/node-groups", signed);
+        for group in groups["nodegroups"].as_array().unwrap() {
+            let path = format!("/clusters/clinic/node-groups/{}", group.as_str().unwrap());
+            state.push((path.clone(), self.get(&eks, &path, signed)));
+        }
+        state
     }
 
     /// A command on this cluster, as `aws.env` and the kubeconfig let anybody's clients reach it.
@@ -114,4 +170,53 @@ fn a_served_cluster_is_migrated_whole() {
     assert_eq!(deleted["before"], serde_json::json!({"min": 3, "max": 3, "desired": 3}));
     let again = served.run(&["resume"]);
     assert_eq!(again.code, Some(2), "a plan runs once: {again:#?}");
+}
+
+#[test]
+fn a_dry_run_says_what_servers_say_and_changes_nothing() {
+    let served = Served::start();
+    let before = served.state();
+    assert!(before.len() == 10 && before[0].1.as_array().unwrap().len() == 3, "{before:#?}");
+    let asked = ["migrate", "--from", "blue", "--to", "green", "--dry-run"];
+    let client = served.run(&[&asked[..], &["client"]].concat());
+    assert_eq!(client.code, Some(0), "{client:#?}");
+    assert!(
+        client.out.contains("hold the lock") && client.out.contains("create node group green"),
+        "{}",
+        client.out
+    );
+    assert!(client.out.contains("none of them sent; nothing was changed"), "{}", client.out);
+    assert!(!client.out.contains("accepted"), "{}", client.out);
+
+    let server = served.run(&[&asked[..], &["server"]].concat());
+    assert_eq!(server.code, Some(0), "{server:#?}");
+    for line in [
+        "hold the lock: accepted",
+        "write the journal: accepted",
+        "create launch template",
+        "create node group green: not tried (its API has no dry run)",
+        "suspend processes of",
+        "delete node group blue: not tried (its API has no dry run)",
+        "not known yet (the new nodes do not exist yet)",
+    ] {
+        assert!(server.out.contains(line), "{line} in {}", server.out);
+    }
+    let sum = server.out.lines().last().unwrap();
+    assert!(sum.contains(" 0 refused, 0 not now or without an answer, "), "{sum}");
+    for kind in ["patch Node ", "patch Deployment ", "patch Pod ", "create launch template "] {
+        let lines = || server.out.lines().filter(|line| line.trim().starts_with(kind));
+        assert!(
+            lines().count() > 0 && lines().all(|line| line.ends_with(": accepted")),
+            "{kind}: {}",
+            server.out
+        );
+    }
+
+    let after = served.state();
+    for ((name, before), (_, after)) in before.iter().zip(&after) {
+        assert!(before == after, "{name} has changed:\n{before:#}\n{after:#}");
+    }
+    assert_eq!(before.len(), after.len());
+    let slip = served.run(&[&asked[..], &["server", "--yes"]].concat());
+    assert_eq!(slip.code, Some(2), "{slip:#?}");
 }

@@ -127,6 +127,12 @@ pub enum Write {
 }
 
 impl Write {
+    /// Whether it can be sent without taking effect: Kubernetes takes a dry run of every write, of AWS' calls only EC2's
+    /// that names all that it needs.
+    pub fn can_be_tried(&self) -> bool {
+        !self.is_for_aws() || matches!(self, Write::CreateLaunchTemplate(_))
+    }
+
     /// Whether it is sent to AWS rather than to Kubernetes.
     pub fn is_for_aws(&self) -> bool {
         match self {

@@ -7,6 +7,7 @@
 mod lock;
 mod patience;
 mod recipe;
+pub mod rehearsal;
 mod rollback;
 mod single_move;
 

@@ -7,6 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
+    permissions::Review,
     request::Request,
     view::{ClusterView, Resources},
 };
@@ -16,6 +17,7 @@ mod code;
 mod groups;
 mod load_balancers;
 mod marks;
+mod permissions;
 mod placement;
 mod request_error;
 mod selector;
@@ -51,6 +53,8 @@ pub struct Expectations {
     /// The migration that these findings are for, where it has started already: its own marks, lock and journal are
     /// not findings.
     pub plan: Option<Arc<str>>,
+    /// What the servers said of the permissions that the migration needs; `None` where there is nobody to ask.
+    pub review: Option<Review>,
 }
 
 /// Everything found, by code, then object.
@@ -58,6 +62,7 @@ pub fn findings(request: &Request, cluster: &ClusterView, expectations: &Expecta
     let survey = survey::Survey::new(request, cluster, expectations);
     let mut report = Report::default();
     marks::look(&survey, &mut report);
+    permissions::look(expectations.review.as_ref(), &mut report);
     groups::look(&survey, &mut report);
     load_balancers::look(&survey, &mut report);
     placement::look(&survey, &mut report);

@@ -13,6 +13,7 @@ pub mod marks;
 pub mod names;
 pub mod objects;
 pub mod outline;
+pub mod permissions;
 pub mod plan;
 mod quantity;
 pub mod refusals;

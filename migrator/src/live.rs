@@ -13,6 +13,7 @@ mod errors;
 mod events;
 mod fresh;
 pub mod kubernetes;
+pub mod review;
 pub mod shell;
 pub mod survey;
 pub mod watches;

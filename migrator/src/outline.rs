@@ -121,6 +121,11 @@ pub fn step_of(phase: &str) -> Option<&'static Step> {
     STEPS.iter().find(|step| step.phases.contains(&phase))
 }
 
+/// The step of this name.
+pub fn step_named(name: &str) -> Option<&'static Step> {
+    STEPS.iter().find(|step| step.name == name)
+}
+
 /// The phases before which a migration is to be held in order to stop after a step.
 pub fn phases_after(step: &str) -> Vec<&'static str> {
     let later = STEPS.iter().skip_while(|one| one.name != step).skip(1);

@@ -4,6 +4,7 @@
 //! given on here.
 
 pub mod drive;
+pub mod grants;
 pub mod observe;
 pub mod promises;
 pub mod report;
@@ -21,9 +22,12 @@ pub use loadgen::{
     traffic_file::TrafficFile,
 };
 #[cfg(feature = "live")]
-pub use migrator::{action, findings, journal, live as shell, outline, plan, request::LetGo, view};
+pub use migrator::{
+    action, decide::rehearsal, findings, journal, live as shell, outline, plan, request::LetGo, view,
+};
 pub use migrator::{
     findings::{Code, Finding, RequestError, Severity},
+    permissions,
     request::{Request, Settings, Strategy},
 };
 #[cfg(feature = "live")]

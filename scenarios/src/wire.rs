@@ -5,6 +5,7 @@
 
 mod aws;
 mod faults;
+pub mod gate;
 mod kubernetes;
 mod processes;
 
@@ -16,7 +17,17 @@ use std::{
     time::Duration,
 };
 
-use migrator::{live::connect::SILENCE, plan::Plan};
+use migrator::{
+    findings::{self, Expectations, Finding},
+    live::{
+        Unreachable,
+        connect::SILENCE,
+        review,
+        shell::{Shell, Told},
+    },
+    plan::Plan,
+    request,
+};
 use simulator::{
     http::{Request, Response},
     world::{ObserverId, Time, World},
@@ -27,9 +38,10 @@ use tokio::{
 };
 
 use crate::{
-    drive::{Driven, Intervention, MIGRATOR},
+    drive::{self, Driven, Intervention, MIGRATOR},
     observe::Observer,
 };
+use gate::Gate;
 
 pub use faults::{Call, Fate, Refusal, Script, When};
 use faults::{Faults, Line};
@@ -48,6 +60,8 @@ pub struct Disturbances {
     pub script: Box<Script>,
     /// The processes, with the first at the start. Each that dies, and each that stands still, is followed by another.
     pub processes: Vec<Begins>,
+    /// What every request has to pass.
+    pub passage: Passage,
 }
 
 impl Default for Disturbances {
@@ -56,6 +70,7 @@ impl Default for Disturbances {
         Disturbances {
             script: Box::new(|_| Fate::Served),
             processes: vec![Begins { at: 0, does: Does::Migrate }],
+            passage: Passage::default(),
         }
     }
 }
@@ -80,6 +95,17 @@ pub(crate) struct Wire {
     seen: watch::Sender<u64>,
     /// Something may happen earlier than was known.
     changed: Notify,
+    /// What requests have to pass first.
+    gate: Arc<Gate>,
+}
+
+/// What a migration over the wire has to pass, and where it turns round.
+#[derive(Debug, Clone, Default)]
+pub struct Passage {
+    /// What stands before the API servers.
+    pub gate: Arc<Gate>,
+    /// The step before which the user holds the migration and asks for a rollback, if one is to.
+    pub turned_round_before: Option<&'static str>,
 }
 
 impl Wire {
@@ -88,6 +114,7 @@ impl Wire {
         observer: &Observer,
         script: Box<Script>,
         births: mpsc::UnboundedSender<Begins>,
+        gate: Arc<Gate>,
     ) -> Arc<Wire> {
         world.serve();
         world.serve_for(MIGRATOR);
@@ -101,6 +128,7 @@ impl Wire {
             from,
             seen: watch::Sender::new(observer.resource_version),
             changed: Notify::new(),
+            gate,
         })
     }
 
@@ -167,6 +195,7 @@ impl Wire {
         line: &Line,
         request: Request,
         takes: Time,
+        bars: fn(&Gate, &Request) -> Option<Response>,
         serve: fn(&mut World, &Request) -> (T, Time),
     ) -> Passed<T> {
         if line.is_cut() {
@@ -207,6 +236,9 @@ impl Wire {
             Fate::Refused(refusal) => return Passed::Instead(faults::refused(refusal, &request)),
             Fate::Broken { served: false } => return Passed::Broken,
             _ => {}
+        }
+        if let Some(refusal) = bars(&self.gate, &request) {
+            return Passed::Instead(refusal);
         }
         let (answer, answered_at) = self.with(|world| serve(world, &request));
         match fate {
@@ -270,20 +302,58 @@ pub fn drive(
     interventions: &mut [Intervention<'_>],
     disturbances: Disturbances,
 ) -> io::Result<Driven> {
+    let Disturbances { script, processes, passage } = disturbances;
+    let turns = passage.turned_round_before;
+    served(world, observer, interventions, (script, passage.gate), async |wire, born| {
+        processes::run(wire, plan, deadline, (processes, turns), born).await
+    })
+}
+
+/// What a preflight finds over the wire, and the plan that would be made.
+///
+/// # Errors
+/// Where no runtime can be had; within, where one of the sides does not answer.
+pub fn look(
+    world: &mut World,
+    request: &request::Request,
+    gate: &Arc<Gate>,
+) -> io::Result<Result<(Vec<Finding>, Plan), Unreachable>> {
+    let observer = Observer::new(world);
+    let undisturbed = Disturbances::default().script;
+    served(world, &observer, &mut [], (undisturbed, gate.clone()), async |wire, _| {
+        let (connected, clock) = processes::connected(wire, &Arc::new(Line::new(0)));
+        let (_interrupts, interrupt) = watch::channel(false);
+        let mut tell = |_: Told<'_>, _| {};
+        let mut shell = Shell::open(&connected, clock, interrupt, &mut tell).await?;
+        let plan = Plan::new("looked", &drive::holder(), request, shell.view(), clock.now());
+        let review = review::review(&connected, &plan).await;
+        let expectations = Expectations { review: Some(review), ..Expectations::default() };
+        Ok((findings::findings(request, shell.view(), &expectations), plan))
+    })
+}
+
+/// Does something with a world that is served, and gives it back as it is then.
+fn served<T>(
+    world: &mut World,
+    observer: &Observer,
+    interventions: &mut [Intervention<'_>],
+    (script, gate): (Box<Script>, Arc<Gate>),
+    work: impl AsyncFnOnce(&Arc<Wire>, mpsc::UnboundedReceiver<Begins>) -> T,
+) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let (births, born) = mpsc::unbounded_channel();
     runtime.block_on(async {
-        let wire = Wire::new(world.clone(), observer, disturbances.script, births);
-        let driven = {
+        let wire = Wire::new(world.clone(), observer, script, births, gate);
+        let done = {
             let running = wire.run(interventions.iter_mut().peekable());
-            let driving = processes::run(&wire, plan, deadline, disturbances.processes, born);
+            let working = work(&wire, born);
             tokio::select! {
                 biased;
                 () = running => unreachable!("the world goes on for ever"),
-                driven = driving => driven,
+                done = working => done,
             }
         };
         std::mem::swap(world, &mut *wire.lock());
-        Ok(driven)
+        Ok(done)
     })
 }

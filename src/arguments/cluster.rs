@@ -146,6 +146,7 @@ Examples:
   nodeferry migrate --from blue --to green
   nodeferry migrate --from blue --to green --max 4 --stop-after gate --yes
   nodeferry migrate move.json --audit audit.jsonl
+  nodeferry migrate move.json --dry-run=server
 
 Exit codes: 0 migrated, 2 usage or input, 4 blocking findings, 5 unreachable, 6 stopped, 7 locked, 8 rolled back,
 9 stopped past the point of no return, 10 held, interrupted or not agreed to")]
@@ -162,9 +163,22 @@ pub(crate) struct Migrate {
     pub(crate) connection: Connection,
     #[command(flatten)]
     pub(crate) drive: Drive,
+    /// Changes nothing: prints the plan with what would be sent (client), and sends what can be sent without effect, for what
+    /// servers say to it (server)
+    #[arg(long, value_enum, value_name = "WHERE", help_heading = "Migration", conflicts_with_all = ["yes", "stop_after", "audit"])]
+    pub(crate) dry_run: Option<DryRun>,
     /// Do not ask
     #[arg(short, long, help_heading = "Migration")]
     pub(crate) yes: bool,
+}
+
+/// Who takes part in a dry run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRun {
+    /// Nothing is sent
+    Client,
+    /// What can be sent without effect is sent: permissions, admission and validation are those of the real thing
+    Server,
 }
 
 /// How a migration is carried out.

@@ -13,7 +13,7 @@ pub(super) mod new_group;
 mod quiet;
 mod release;
 pub(super) mod restore;
-mod scale_back;
+pub(super) mod scale_back;
 mod surge;
 pub(super) mod taint;
 

@@ -68,6 +68,12 @@ codes! {
         "Its journal remembers values that it still has to restore; a second migration would take changed values for the original ones.";
     MarksLeft "NF003" Blocking "an object carries marks of an earlier migration"
         "What the object was before cannot be told from what a migration made of it, so it cannot be restored.";
+    PermissionsMissing "NF004" Blocking "permissions that the migration needs are missing"
+        "It would stop half-way, at the first step that is refused.";
+    PermissionsUnanswered "NF005" Warning "whether permissions suffice was not answered"
+        "What is not granted stops the migration half-way.";
+    PermissionsUnasked "NF006" Information "permissions that cannot be asked for beforehand"
+        "EKS and Auto Scaling have no dry run, and EC2 has one only for what names all that it needs.";
 
     GroupNotActive "NF101" Blocking "a node group is not active"
         "EKS accepts one operation per group at a time and refuses changes to a group that is not active.";

@@ -58,6 +58,11 @@ pub fn summary(write: &Write) -> String {
     format!("{verb} {object}")
 }
 
+/// What a write asks for, in the words of the log.
+pub fn asked(cluster: &ClusterView, write: &Write) -> Value {
+    told(cluster, write).3
+}
+
 /// Verb, object, the values before, and those that are asked for.
 fn told(cluster: &ClusterView, write: &Write) -> (&'static str, String, Value, Value) {
     let (verb, object) = named(write);

@@ -107,6 +107,14 @@ impl Aws {
     pub async fn send(&self, write: &Write, plan: &Plan) -> Result<(), Failed> {
         write::send(self, write, plan).await
     }
+
+    /// Tries one write to AWS without its effect, where there is a way to: EC2's dry run says whether it is permitted.
+    ///
+    /// # Errors
+    /// What it would be refused with; and for a write that cannot be tried, that it cannot ([`Write::can_be_tried`]).
+    pub async fn rehearse(&self, write: &Write, plan: &Plan) -> Result<(), Failed> {
+        write::rehearse(self, write, plan).await
+    }
 }
 
 /// A request's answer, or what its failure means.

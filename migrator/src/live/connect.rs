@@ -106,8 +106,8 @@ pub async fn connect(to: &To) -> Result<Connected, ConnectError> {
     let silent = || Unreachable { what: server.clone(), why: silence(to.request_timeout) };
     let version = asked.map_err(|_| silent())?.map_err(|error| unreachable(&error))?;
     let region = to.region.clone().or(names.region);
-    let aws = Aws::new(&configuration(to, region).await, &to.endpoints, "");
-    let aws = named(aws, to.cluster.clone().or(names.cluster)).await?;
+    let cluster = to.cluster.clone().or(names.cluster);
+    let aws = account(&To { region, cluster, ..to.clone() }).await?;
     Ok(Connected {
         kubernetes,
         aws,
@@ -115,6 +115,15 @@ pub async fn connect(to: &To) -> Result<Connected, ConnectError> {
         server,
         request_timeout: to.request_timeout,
     })
+}
+
+/// Connects to the account alone.
+///
+/// # Errors
+/// Where the EKS cluster is not named and cannot be told.
+pub async fn account(to: &To) -> Result<Aws, ConnectError> {
+    let aws = Aws::new(&configuration(to, to.region.clone()).await, &to.endpoints, "");
+    named(aws, to.cluster.clone()).await
 }
 
 /// A connection that is made of a client and of something that answers AWS' requests: for whoever has both sides at hand.

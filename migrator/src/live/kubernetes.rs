@@ -6,15 +6,13 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         apps::v1 as apps, autoscaling::v2 as autoscaling, coordination::v1 as coordination, core::v1 as core,
+        policy::v1 as policy,
     },
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{DeleteOptions, MicroTime, ObjectMeta, Preconditions},
 };
 use kube::{
     Api, Client,
-    api::{
-        ApiResource, DeleteParams, DynamicObject, EvictParams, Patch as Body, PatchParams, PostParams,
-        Preconditions,
-    },
+    api::{ApiResource, DynamicObject, Patch as Body, PatchParams, PostParams},
 };
 use serde_json::{Map, Value, json};
 
@@ -52,15 +50,39 @@ pub async fn send(
     view: &ClusterView,
     now: Timestamp,
 ) -> Result<Option<u64>, Failed> {
+    sent(client, write, view, now, false).await
+}
+
+/// Tries one write without its effect: it is permitted, admitted and validated as if it were sent, and not stored.
+///
+/// # Errors
+/// What it would be refused with.
+pub async fn rehearse(
+    client: &Client,
+    write: &Write,
+    view: &ClusterView,
+    now: Timestamp,
+) -> Result<(), Failed> {
+    sent(client, write, view, now, true).await.map(drop)
+}
+
+async fn sent(
+    client: &Client,
+    write: &Write,
+    view: &ClusterView,
+    now: Timestamp,
+    dry_run: bool,
+) -> Result<Option<u64>, Failed> {
+    let (created, patched) = (created(dry_run), patched(dry_run));
     let sent = match write {
         Write::Lease { resource_version, .. } => {
             let api: Api<coordination::Lease> = Api::namespaced(client.clone(), names::NAMESPACE);
             let lease = lease(write, view, now);
             match resource_version {
-                None => api.create(&created(), &lease).await.map(|lease| lease.metadata),
+                None => api.create(&created, &lease).await.map(|lease| lease.metadata),
                 Some(_) => {
                     let body = Body::Merge(&lease);
-                    api.patch(names::LEASE, &patched(), &body).await.map(|lease| lease.metadata)
+                    api.patch(names::LEASE, &patched, &body).await.map(|lease| lease.metadata)
                 }
             }
         }
@@ -77,24 +99,22 @@ pub async fn send(
                 ..core::ConfigMap::default()
             };
             match resource_version {
-                None => api.create(&created(), &map).await,
-                Some(_) => api.replace(names::JOURNAL, &created(), &map).await,
+                None => api.create(&created, &map).await,
+                Some(_) => api.replace(names::JOURNAL, &created, &map).await,
             }
             .map(|map| map.metadata)
         }
         Write::Patch(patch) => {
             let api = api(client, patch.kind, &patch.object);
             let body = Body::Merge(body(patch));
-            api.patch(&patch.object.name, &patched(), &body).await.map(|object| object.metadata)
+            api.patch(&patch.object.name, &patched, &body).await.map(|object| object.metadata)
         }
         Write::Evict { pod, uid } => {
             let api: Api<core::Pod> = Api::namespaced(client.clone(), &pod.namespace);
-            let only = Preconditions { uid: Some(uid.to_string()), resource_version: None };
-            let asked = EvictParams {
-                delete_options: Some(DeleteParams { preconditions: Some(only), ..DeleteParams::default() }),
-                post_options: PostParams::default(),
-            };
-            api.evict(&pod.name, &asked).await.map(|_| ObjectMeta::default())
+            let request = PostParams { dry_run, ..PostParams::default() };
+            let answered: Result<Value, _> =
+                api.create_subresource("eviction", &pod.name, &request, &eviction(pod, uid)).await;
+            answered.map(|_| ObjectMeta::default())
         }
         _ => {
             return Err(Failed {
@@ -159,12 +179,29 @@ pub async fn holder(client: &Client) -> Result<Option<String>, Failed> {
     Ok(lease.map(|lease| lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default()))
 }
 
-fn created() -> PostParams {
-    PostParams { dry_run: false, field_manager: Some(MANAGER.to_owned()) }
+/// An eviction of this pod and of no other that bears its name by then. Written here because what `Api::evict` sends names
+/// the options otherwise than the API does, which then ignores them. Source: kube 5.0.0, `subresource.rs`; Kubernetes API,
+/// `policy/v1` Eviction.
+fn eviction(pod: &ObjectName, uid: &Arc<str>) -> policy::Eviction {
+    policy::Eviction {
+        metadata: ObjectMeta {
+            name: Some(pod.name.to_string()),
+            namespace: Some(pod.namespace.to_string()),
+            ..ObjectMeta::default()
+        },
+        delete_options: Some(DeleteOptions {
+            preconditions: Some(Preconditions { uid: Some(uid.to_string()), resource_version: None }),
+            ..DeleteOptions::default()
+        }),
+    }
 }
 
-fn patched() -> PatchParams {
-    PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
+fn created(dry_run: bool) -> PostParams {
+    PostParams { dry_run, field_manager: Some(MANAGER.to_owned()) }
+}
+
+fn patched(dry_run: bool) -> PatchParams {
+    PatchParams { dry_run, field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 /// The lock's next version. What is absent from a merge patch stays as it is.

@@ -38,7 +38,7 @@ const SETTLES: Duration = Duration::from_millis(250);
 
 /// Most requests at a time: a few hundred pods are annotated within seconds, and an API server's share for one client is
 /// not used up. Source: API priority and fairness, `workload-low`, about 245 seats of 600 for everybody.
-const AT_A_TIME: usize = 16;
+pub(super) const AT_A_TIME: usize = 16;
 
 /// How long the watches may take to show what was written before they are begun anew.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
@@ -399,6 +399,21 @@ impl<'a> Shell<'a> {
             (self.tell)(Told::Sent { plan, cluster, action, answer: &answer, why }, at);
         }
         sent
+    }
+
+    /// Tries writes without their effect, up to [`AT_A_TIME`] at once: what each would be answered.
+    pub async fn rehearse(&mut self, plan: &Plan, writes: &[&Write]) -> Vec<Result<(), Failed>> {
+        let now = self.clock.now();
+        let (client, aws, view) = (&self.kubernetes, &self.aws, &self.watches.view);
+        let timeout = self.request_timeout;
+        let requests = writes.iter().map(|write| async move {
+            if write.is_for_aws() {
+                within(timeout, aws.rehearse(write, plan)).await
+            } else {
+                within(timeout, kubernetes::rehearse(client, write, view, now)).await
+            }
+        });
+        stream::iter(requests).buffered(AT_A_TIME).collect().await
     }
 
     async fn send(&mut self, plan: &Plan, action: Action) -> Result<Option<u64>, Failed> {

@@ -20,7 +20,7 @@ use simulator::{
     http::{Method, Request},
 };
 
-use super::{Passed, READ_TAKES, Wire, faults::Line};
+use super::{Passed, READ_TAKES, Wire, faults::Line, gate::Gate};
 
 /// A client of a process whose requests the world answers.
 pub(super) fn client(wire: &Arc<Wire>, line: &Arc<Line>) -> SharedHttpClient {
@@ -62,8 +62,9 @@ async fn answer(
         ..Request::new(method, target, request.body().bytes().unwrap_or_default().to_vec())
     };
     // A change moves the world on by the API's latency; its answer comes when that has passed.
-    let served =
-        wire.pass(line, asked, READ_TAKES, |world, asked| (aws_api::handle(world, asked), world.now())).await;
+    let served = wire
+        .pass(line, asked, READ_TAKES, Gate::aws, |world, asked| (aws_api::handle(world, asked), world.now()))
+        .await;
     let response = match served {
         Passed::Served(response) | Passed::Instead(response) => response,
         Passed::Broken | Passed::Silent => {

@@ -21,7 +21,7 @@ use simulator::{
 };
 use tower_service::Service;
 
-use super::{Passed, READ_TAKES, Wire, faults::Line};
+use super::{Passed, READ_TAKES, Wire, faults::Line, gate::Gate};
 
 /// Answers the requests of a process.
 #[derive(Debug, Clone)]
@@ -72,10 +72,14 @@ async fn answer(
         Method::Get => READ_TAKES,
         _ => wire.lock().parameters().api_latency.max(1),
     };
-    let served =
-        wire.pass(&line, asked, takes, |world, asked| (api::handle(world, asked), world.now())).await;
+    let served = wire
+        .pass(&line, asked.clone(), takes, Gate::kubernetes, |world, asked| {
+            (api::handle(world, asked), world.now())
+        })
+        .await;
     Ok(match served {
-        Passed::Served(Reply::Whole(response)) | Passed::Instead(response) => whole(response),
+        Passed::Served(Reply::Whole(response)) => whole(wire.gate.answered(&asked, response)),
+        Passed::Instead(response) => whole(response),
         Passed::Served(Reply::Watch(watch)) => watching(wire, Some(watch)),
         Passed::Silent => watching(wire, None),
         Passed::Broken => return Err(kube::Error::Service(Box::new(broken()))),

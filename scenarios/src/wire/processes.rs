@@ -5,13 +5,14 @@ use std::{cell::RefCell, future::poll_fn, pin::pin, sync::Arc, task::Poll, time:
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use migrator::{
     action::{Answer, Outcome},
-    journal::{Journal, Status},
+    journal::{Event, Journal, Status},
     live::{
         Clock, Unreachable,
         begun::NotTakenUp,
-        connect,
-        shell::{Ended, Shell, Told},
+        connect::{self, Connected},
+        shell::{Ended, Shell, Told, WishFailed},
     },
+    outline,
     plan::Plan,
 };
 use simulator::world::Time;
@@ -56,14 +57,14 @@ pub(super) async fn run(
     wire: &Arc<Wire>,
     plan: &Plan,
     deadline: Time,
-    first: Vec<Begins>,
+    (first, turns): (Vec<Begins>, Option<&'static str>),
     mut born: mpsc::UnboundedReceiver<Begins>,
 ) -> Driven {
     let driven = RefCell::new(Driven::default());
     let mut living = FuturesUnordered::new();
     let mut processes = 0;
     for begins in first {
-        living.push(process(wire, plan, processes, begins, &driven));
+        living.push(process(wire, plan, processes, begins, turns, &driven));
         processes += 1;
     }
     let mut finished = None;
@@ -72,7 +73,7 @@ pub(super) async fn run(
             biased;
             Some(begins) = born.recv() => {
                 if processes < PROCESSES_MAX {
-                    living.push(process(wire, plan, processes, begins, &driven));
+                    living.push(process(wire, plan, processes, begins, turns, &driven));
                     processes += 1;
                 }
             }
@@ -116,11 +117,12 @@ async fn process(
     plan: &Plan,
     number: usize,
     begins: Begins,
+    turns: Option<&'static str>,
     driven: &RefCell<Driven>,
 ) -> How {
     wire.until(begins.at).await;
     let line = Arc::new(Line::new(number));
-    let ended = lived(wire, &line, command(wire, &line, plan, begins.does, driven)).await;
+    let ended = lived(wire, &line, command(wire, &line, plan, begins.does, turns, driven)).await;
     match ended {
         Some(Ok(Ended::Finished(outcome))) => How::Finished(outcome),
         Some(Ok(Ended::Interrupted | Ended::Held { .. })) => How::Held,
@@ -189,13 +191,10 @@ async fn command(
     line: &Arc<Line>,
     plan: &Plan,
     does: Does,
+    turns: Option<&'static str>,
     driven: &RefCell<Driven>,
 ) -> Result<Ended, Failed> {
-    let clock = Clock::set(wire.lock().wall(wire.now().cast_signed()), 1);
-    let server = kubernetes::Server { wire: wire.clone(), line: line.clone() };
-    let client = kube::Client::new(server, "default");
-    let cluster = wire.lock().imported_aws().cluster.name.clone();
-    let connected = connect::over(client, aws::client(wire, line), clock, &cluster, REQUEST_TIMEOUT);
+    let (connected, clock) = connected(wire, line);
     let mut tell = |told: Told<'_>, _| note(&mut driven.borrow_mut(), wire.now(), &told);
     // Somebody who might interrupt, and does not.
     let (_interrupts, interrupt) = watch::channel(false);
@@ -214,7 +213,26 @@ async fn command(
         // Whoever was to resume what had not even begun begins it.
         Does::Migrate | Does::Resume => Plan { boot_id: boot_id.as_str().into(), ..plan.clone() },
     };
+    let phases = turns.and_then(outline::step_named).map_or(&[][..], |step| step.phases);
+    let ended = shell.drive(&plan, phases).await?;
+    if !matches!(ended, Ended::Held { .. }) {
+        return Ok(ended);
+    }
+    match shell.wish(&plan, Event::RollbackRequested).await {
+        Err(WishFailed::Unreachable(failed)) => return Err(failed.into()),
+        // It is past turning, and goes on as it is.
+        Ok(()) | Err(WishFailed::Impossible(_)) => {}
+    }
     Ok(shell.drive(&plan, &[]).await?)
+}
+
+/// A connection of its own to the world's servers, and a clock that is set when it is made.
+pub(super) fn connected(wire: &Arc<Wire>, line: &Arc<Line>) -> (Connected, Clock) {
+    let clock = Clock::set(wire.lock().wall(wire.now().cast_signed()), 1);
+    let server = kubernetes::Server { wire: wire.clone(), line: line.clone() };
+    let client = kube::Client::new(server, "default");
+    let cluster = wire.lock().imported_aws().cluster.name.clone();
+    (connect::over(client, aws::client(wire, line), clock, &cluster, REQUEST_TIMEOUT), clock)
 }
 
 fn note(driven: &mut Driven, now: Time, told: &Told<'_>) {

@@ -98,6 +98,26 @@ impl Cluster {
         self
     }
 
+    /// What nodes a group has stands in a launch template of the user's.
+    pub(crate) fn launched_from_template(mut self, group: &str) -> Cluster {
+        let nodes = self.nodes.iter().filter(|node| node.group == group).count();
+        self.aws = Some(json!({
+            "nodegroup": {"nodegroupName": group, "clusterName": "cluster", "status": "ACTIVE", "instanceTypes": [],
+                "scalingConfig": {"minSize": nodes, "maxSize": nodes, "desiredSize": nodes},
+                "launchTemplate": {"id": "lt-0123456789abcdef0", "name": "own", "version": "1"}},
+            "LaunchTemplateVersions": [{"LaunchTemplateId": "lt-0123456789abcdef0", "LaunchTemplateName": "own",
+                "VersionNumber": 1, "DefaultVersion": true, "LaunchTemplateData": {"InstanceType": "m5.large"}}]}));
+        self
+    }
+
+    /// An object of a kind that is only counted.
+    pub(crate) fn with_one(self, api_version: &str, kind: &str) -> Cluster {
+        self.with(Thing::Object(json!({"apiVersion": api_version, "kind": kind,
+            "metadata": {"namespace": SHOP, "name": "one", "uid": uid(kind, 92, 0), "resourceVersion": "10",
+                "creationTimestamp": ago(DAY)},
+            "spec": {}})))
+    }
+
     /// The world of this cluster at the moment of its export.
     pub(crate) fn world(&self, parameters: Parameters) -> World {
         let text = json!({"apiVersion": "v1", "kind": "List", "items": self.objects()}).to_string();

@@ -8,6 +8,8 @@ mod configuration;
 mod determinism;
 mod fidelity;
 mod measurements;
+#[cfg(feature = "live")]
+mod permissions;
 mod promises;
 mod rollback;
 mod room;

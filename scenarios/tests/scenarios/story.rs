@@ -20,7 +20,10 @@ use scenarios::{
     scenario::{Run, Scenario, Verdict, drawn, run_later},
 };
 #[cfg(feature = "live")]
-use scenarios::{scenario::run_wire, wire::Disturbances};
+use scenarios::{
+    scenario::run_wire,
+    wire::{Disturbances, Passage},
+};
 use simulator::{
     import,
     parameters::Parameters,
@@ -112,6 +115,12 @@ impl Story {
     /// To a group that is there already.
     pub(crate) fn adopting(mut self) -> Story {
         self.request.adopt = true;
+        self
+    }
+
+    /// With the old group left standing.
+    pub(crate) fn keeping_the_group(mut self) -> Story {
+        self.request.keep_group = true;
         self
     }
 
@@ -211,6 +220,17 @@ impl Story {
         let (base, scenario) = self.set(seed);
         run_wire(&base, &scenario, &mut self.interventions(), disturbances)
             .unwrap_or_else(|error| panic!("{}: {error}", self.title))
+    }
+
+    /// The same with something before the API servers.
+    #[cfg(feature = "live")]
+    pub(crate) fn seed_in_wire_through(&self, seed: u64, passage: &Passage) -> Run {
+        self.disturbed(seed, Disturbances { passage: passage.clone(), ..Disturbances::default() })
+    }
+
+    /// The world before anything happens.
+    pub(crate) fn world(&self) -> World {
+        self.set(0).0
     }
 
     fn set(&self, seed: u64) -> (World, Scenario) {

@@ -139,7 +139,8 @@ pub(super) fn relieved<'s, 'a: 's>(staying: impl Iterator<Item = &'s Member<'a>>
     if actions.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(Step::Act(actions)) }
 }
 
-fn cheap(s: &Situation<'_>, pod: &Pod) -> Write {
+/// The patch that makes a pod the first to go.
+pub(crate) fn cheap(s: &Situation<'_>, pod: &Pod) -> Write {
     let mut marks = Marks::of_or_new(&pod.meta, &s.plan.id);
     let set = Some(LOW_COST.to_owned());
     let was = pod.meta.annotations.get(DELETION_COST).cloned();

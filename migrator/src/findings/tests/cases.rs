@@ -9,6 +9,7 @@ use crate::{
         Code::{self, *},
         tests::given::{Given, blanket, map, meta, name, owner, secs, selecting, spec, taint},
     },
+    permissions::Review,
     request::LetGo,
     view::{NodeGroupStatus, OwnerKind, PodPhase, PodSpec, Resources, Subnet, TargetState},
 };
@@ -32,6 +33,30 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         |given| {
             given.node("blue-a").taints = Arc::new(vec![taint("example.com/other")]);
         },
+    ),
+    (
+        PermissionsMissing,
+        |given| review(given).missing.push("create pods/eviction".to_owned()),
+        |given| *review(given) = Review::default(),
+    ),
+    (
+        PermissionsMissing,
+        // More than anybody reads.
+        |given| review(given).missing.extend((0..14).map(|number| format!("get things-{number}"))),
+        |_| {},
+    ),
+    (
+        PermissionsUnanswered,
+        |given| {
+            let pair = |name: &str| (name.to_owned(), "Forbidden: no".to_owned());
+            review(given).unanswered.extend([pair("patch nodes"), pair("patch pods")]);
+        },
+        |given| review(given).missing.push("patch nodes".to_owned()),
+    ),
+    (
+        PermissionsUnasked,
+        |given| review(given).unasked.push("eks:DeleteNodegroup".to_owned()),
+        |given| review(given).missing.push("eks:DeleteNodegroup".to_owned()),
     ),
     (GroupNotActive, |given| given.group(|group| group.status = NodeGroupStatus::Degraded), |_| {}),
     (GroupIsSpot, |given| given.group(|group| group.capacity_type = "SPOT".into()), |_| {}),
@@ -826,4 +851,8 @@ fn unready_on(given: &mut Given, group: Option<&str>) {
     let set = given.cluster.replica_sets.get_mut(&name("shop", "web-1")).expect("given");
     let set = Arc::make_mut(set);
     (set.replicas, set.status_replicas) = (3, 3);
+}
+
+fn review(given: &mut Given) -> &mut Review {
+    given.expectations.review.get_or_insert_default()
 }

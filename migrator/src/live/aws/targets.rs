@@ -153,7 +153,11 @@ impl Facts<'_> {
             idle_timeout,
             deregistration_delay: seconds("deregistration_delay.timeout_seconds", 300),
             deregistration_cuts: on("deregistration_delay.connection_termination.enabled"),
-            unhealthy_cuts: on("target_health_state.unhealthy.connection_termination.enabled"),
+            // On unless it is said to be off. Source: Elastic Load Balancing API, `TargetGroupAttribute`.
+            unhealthy_cuts: self
+                .attributes
+                .get("target_health_state.unhealthy.connection_termination.enabled")
+                .is_none_or(|value| value != "false"),
             unhealthy_draining_interval: seconds(
                 "target_health_state.unhealthy.draining_interval_seconds",
                 0,

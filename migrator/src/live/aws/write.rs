@@ -22,7 +22,7 @@ pub(super) async fn send(aws: &Aws, write: &Write, plan: &Plan) -> Result<(), Fa
     let update =
         |group: &str| aws.eks.update_nodegroup_config().cluster_name(&aws.cluster).nodegroup_name(group);
     match write {
-        Write::CreateLaunchTemplate(template) => create_template(aws, template, plan).await,
+        Write::CreateLaunchTemplate(template) => create_template(aws, template, plan, false).await,
         Write::DeleteLaunchTemplate { name } => {
             answered(aws.ec2.delete_launch_template().launch_template_name(&**name).send().await).map(drop)
         }
@@ -62,7 +62,27 @@ pub(super) async fn send(aws: &Aws, write: &Write, plan: &Plan) -> Result<(), Fa
     }
 }
 
-async fn create_template(aws: &Aws, template: &LaunchTemplate, plan: &Plan) -> Result<(), Failed> {
+/// What EC2 answers to a dry run of what is permitted. Source: EC2 API, `DryRun`.
+const PERMITTED: &str = "DryRunOperation: ";
+
+pub(super) async fn rehearse(aws: &Aws, write: &Write, plan: &Plan) -> Result<(), Failed> {
+    let Write::CreateLaunchTemplate(template) = write else {
+        return Err(refused("there is no dry run of it".to_owned()));
+    };
+    match create_template(aws, template, plan, true).await {
+        Err(failed) if failed.why.starts_with(PERMITTED) => Ok(()),
+        Err(failed) => Err(failed),
+        // A server that does not know of dry runs has done it; nothing of the kind is known.
+        Ok(()) => Err(refused("a dry run was carried out".to_owned())),
+    }
+}
+
+async fn create_template(
+    aws: &Aws,
+    template: &LaunchTemplate,
+    plan: &Plan,
+    dry_run: bool,
+) -> Result<(), Failed> {
     let ami_type = plan.creation.as_ref().map_or("", |creation| &creation.group.ami_type);
     let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
     let volume = LaunchTemplateEbsBlockDeviceRequest::builder()
@@ -89,6 +109,7 @@ async fn create_template(aws: &Aws, template: &LaunchTemplate, plan: &Plan) -> R
         .create_launch_template()
         .launch_template_name(&*template.name)
         .client_token(&*template.client_token)
+        .set_dry_run(dry_run.then_some(true))
         .launch_template_data(data.build())
         .tag_specifications(own.build());
     answered(asked.send().await).map(drop)

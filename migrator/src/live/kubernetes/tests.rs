@@ -34,3 +34,19 @@ fn what_is_removed_is_null_and_what_is_not_named_is_absent() {
     });
     check(Some(1), changes, expected);
 }
+
+#[test]
+fn an_eviction_is_of_one_pod_and_of_no_other_of_its_name() {
+    let pod = ObjectName { namespace: "clinic".into(), name: "store-0".into() };
+    let expected = json!({"apiVersion": "policy/v1", "kind": "Eviction",
+        "deleteOptions": {"preconditions": {"uid": "u-1"}},
+        "metadata": {"name": "store-0", "namespace": "clinic"}});
+    let mut sent = serde_json::to_value(eviction(&pod, &"u-1".into())).unwrap();
+    // What the options say of themselves.
+    for key in ["apiVersion", "kind"] {
+        if let Some(options) = sent["deleteOptions"].as_object_mut() {
+            options.remove(key);
+        }
+    }
+    assert_eq!(sent, expected);
+}

@@ -29,7 +29,10 @@ pub(super) fn undisturbed(story: &Story, seed: u64, processes: &[Begins]) -> Und
         noted.lock().expect("nobody panics while it is held").push(call.clone());
         Fate::Served
     };
-    let run = story.disturbed(seed, Disturbances { script: Box::new(script), processes: processes.to_vec() });
+    let run = story.disturbed(
+        seed,
+        Disturbances { script: Box::new(script), processes: processes.to_vec(), ..Disturbances::default() },
+    );
     let calls = std::mem::take(&mut *calls.lock().expect("nobody panics while it is held"));
     Undisturbed { calls, run }
 }
@@ -71,7 +74,7 @@ impl Undisturbed {
 pub(super) fn one(number: usize, fate: &Fate, processes: &[Begins]) -> Disturbances {
     let fate = fate.clone();
     let script = move |call: &Call| if call.number == number { fate.clone() } else { Fate::Served };
-    Disturbances { script: Box::new(script), processes: processes.to_vec() }
+    Disturbances { script: Box::new(script), processes: processes.to_vec(), ..Disturbances::default() }
 }
 
 pub(super) fn outcome(run: &Run) -> Option<&Outcome> {

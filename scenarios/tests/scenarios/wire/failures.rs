@@ -145,7 +145,8 @@ fn what_is_denied_for_long_stops_with_a_reason_and_can_be_resumed() {
             if denied { Fate::Refused(Refusal::Denied) } else { Fate::Served }
         };
         let processes = vec![MIGRATE, Begins { at: healed_at + 1_000, does: Does::Resume }];
-        let run = shop.disturbed(0, Disturbances { script: Box::new(script), processes });
+        let run = shop
+            .disturbed(0, Disturbances { script: Box::new(script), processes, ..Disturbances::default() });
         let driven = run.driven.as_ref().expect("it ran");
         // The lock and the journal themselves: nothing can be written that says so, and nothing was begun.
         let reason = match driven.processes.first() {
