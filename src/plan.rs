@@ -53,7 +53,7 @@ pub(crate) fn run(asked: &Plan, color: Color) -> Result<Exit> {
         let mut progress = Progress::new(color, None)?;
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
-        let found = preflight::look(&request, &mut shell)?;
+        let found = preflight::look(&request, &mut shell).await?;
         let plan = made(session, &request, &mut shell);
         let mut told = shown(&plan, shell.view());
         if !found.is_empty() {

@@ -5,6 +5,7 @@ use scenarios::{
     Finding, LetGo, Request, Settings,
     findings::{self as found, Expectations},
     shell::shell::Shell,
+    view::ObjectName,
 };
 use serde_json::json;
 
@@ -27,7 +28,7 @@ pub(crate) fn run(asked: &Preflight, color: Color) -> Result<Exit> {
         let mut progress = Progress::new(color, None)?;
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
-        let found = look(&request, &mut shell)?;
+        let found = look(&request, &mut shell).await?;
         let blocking = !found::blocking(&found, &request.accept).is_empty();
         match asked.output {
             Format::Text if found.is_empty() => print("No findings.\n", color)?,
@@ -72,10 +73,24 @@ pub(crate) fn request(asked: &Migration) -> Result<Request> {
 }
 
 /// What a cluster shows that a migration has to reckon with.
-pub(crate) fn look(request: &Request, shell: &mut Shell<'_>) -> Result<Vec<Finding>> {
+pub(crate) async fn look(request: &Request, shell: &mut Shell<'_>) -> Result<Vec<Finding>> {
+    shell.survey().await;
     let view = shell.view();
     if let Some(error) = found::request_errors(request, view).into_iter().next() {
         return Err(findings::misfit(&error));
     }
-    Ok(found::findings(request, view, &Expectations::default()))
+    let expectations = Expectations { own_pod: own_pod(), ..Expectations::default() };
+    Ok(found::findings(request, view, &expectations))
+}
+
+/// The pod that this process runs in: by the downward API where the pod's specification asks for it, else by the host name,
+/// which is the pod's, and the namespace of its service account. Source: Kubernetes documentation, "Downward API",
+/// "Accessing the Kubernetes API from a Pod".
+fn own_pod() -> Option<ObjectName> {
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let file = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let account = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    let namespace = named("POD_NAMESPACE").or_else(|| file(account))?;
+    let name = named("POD_NAME").or_else(|| file("/proc/sys/kernel/hostname"))?;
+    Some(ObjectName { namespace: namespace.into(), name: name.into() })
 }

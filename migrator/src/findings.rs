@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     request::Request,
-    view::{ClusterView, Resources},
+    view::{ClusterView, ObjectName, Resources},
 };
 
 mod capacity;
@@ -51,6 +51,8 @@ pub struct Expectations {
     /// The migration that these findings are for, where it has started already: its own marks, lock and journal are
     /// not findings.
     pub plan: Option<Arc<str>>,
+    /// The pod that this program runs in, if it runs in one.
+    pub own_pod: Option<ObjectName>,
 }
 
 /// Everything found, by code, then object.

@@ -214,7 +214,8 @@ fn run_in(
     tally.take(&mut world);
     observer.observe(&mut world);
     observer.poll_aws(&world);
-    let expectations = Expectations { node_allocatable: allocatable(&world, &request), plan: None };
+    let expectations =
+        Expectations { node_allocatable: allocatable(&world, &request), ..Expectations::default() };
     let found = findings::findings(&request, &observer.view, &expectations);
     let now = world.wall(world.now().cast_signed());
     let refused = !findings::blocking(&found, &request.accept).is_empty();

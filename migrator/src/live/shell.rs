@@ -160,6 +160,20 @@ impl<'a> Shell<'a> {
         Ok(shell)
     }
 
+    /// Reads what only findings look at, before they are looked for. Who may not read it is told, and is none the worse off
+    /// otherwise.
+    pub async fn survey(&mut self) {
+        let (timeout, client) = (self.request_timeout, self.kubernetes.clone());
+        match within(timeout, survey::vertical_pod_autoscalers(&client)).await {
+            Ok(found) => self.watches.view.vertical_pod_autoscalers = found,
+            Err(failed) => self.trouble(format!("VerticalPodAutoscalers cannot be listed: {}", failed.why)),
+        }
+        match within(timeout, survey::mapped_roles(&client)).await {
+            Ok(found) => self.watches.view.mapped_roles = found.map(Arc::from),
+            Err(failed) => self.trouble(format!("ConfigMap aws-auth cannot be read: {}", failed.why)),
+        }
+    }
+
     /// Waits until everything has been listed once.
     async fn listed(&mut self, server: &str) -> Result<(), Unreachable> {
         // Fourteen lists of a large cluster take longer than one request.
