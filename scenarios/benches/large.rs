@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use loadgen::chance::Seed;
+use migrator::request::Request;
 use scenarios::scenario::{Scenario, outcome_words, run};
 use serde_json::{Value, json};
 use simulator::{import, parameters::Parameters, world::World};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use loadgen::chance::Seed;
+use migrator::request::Request;
 use scenarios::scenario::{Scenario, Verdict, run};
 use simulator::{import, parameters::Parameters, world::World};
 

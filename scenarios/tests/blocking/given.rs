@@ -4,13 +4,10 @@
 //! Group `blue` has a node in each zone that is named; everything lies in namespace `shop`. A pod's grace period of
 //! 605 s makes a contract of 600 s.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use loadgen::{chance::Seed, traffic_file::TrafficFile};
-use migrator::request::{Request, Settings, Strategy};
+use migrator::request::Request;
 use scenarios::{
     drive::Intervention,
     scenario::{Run, Scenario, drawn, run_with},

@@ -1,6 +1,6 @@
 //! Stories: a cluster, its traffic, a migration, what else happens, and what must come of it for some seeds.
 
-use std::{cell::Cell, collections::BTreeSet, ops::Range, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, ops::Range, rc::Rc, sync::Arc, time::Duration};
 
 use loadgen::{
     chance::Seed,
