@@ -166,7 +166,7 @@ async fn driven(wire: &Arc<Wire>, plan: &Plan, deadline: Time, cluster: &str) ->
             driven.last_wait = Some(wait.for_what.clone());
         }
         Told::Refused(refusal) => driven.refusals.push(refusal.to_owned()),
-        Told::Trouble(_) => {}
+        Told::Looked(_) | Told::Trouble(_) => {}
     };
     // Somebody who might interrupt, and does not.
     let (_interrupts, interrupt) = watch::channel(false);
