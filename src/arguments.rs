@@ -56,6 +56,14 @@ pub(crate) struct Arguments {
     /// Colours: on a terminal, always, or never. NO_COLOR is respected
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+
+    /// Writes what the program's parts say of themselves to standard error, like `info` or `migrator=debug`
+    ///
+    /// Directives are those of Rust programs, TARGET=LEVEL with commas between. Requests of other parts are not written
+    /// with their headers, whatever the level.
+    #[cfg(feature = "live")]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +71,7 @@ pub(crate) enum Command {
     Simulate(Box<Simulate>),
     Conformance(Conformance),
     Permissions(Permissions),
+    Completions(Completions),
     #[cfg(feature = "live")]
     Serve(Serve),
     #[cfg(feature = "live")]
@@ -131,6 +140,30 @@ pub(crate) enum RoleName {
     Plan,
     /// Migrates
     Apply,
+}
+
+/// Prints what a shell needs to complete the command line
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(crate) struct Completions {
+    /// For which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: ShellName,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  source <(nodeferry completions bash)
+  nodeferry completions zsh > ~/.zfunc/_nodeferry
+  nodeferry completions fish > ~/.config/fish/completions/nodeferry.fish
+
+Exit codes: 0 printed, 2 usage";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShellName {
+    Bash,
+    Fish,
+    Zsh,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,10 +1,15 @@
 //! The command line: parse, run, print, exit code. What a command does is in the module that is named for it.
 
 mod arguments;
+mod completions;
 mod conformance;
 mod exit;
 mod files;
 mod findings;
+#[cfg(feature = "live")]
+mod log;
+#[cfg(feature = "live")]
+mod metrics;
 #[cfg(feature = "live")]
 mod migrate;
 mod output;
@@ -27,15 +32,45 @@ mod status;
 #[cfg(feature = "live")]
 mod wish;
 
-use std::process::ExitCode;
+use std::{env, path::Path, process::ExitCode};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use arguments::{Arguments, Command};
+use exit::Exit;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let outcome = match &arguments.command {
+    let called = env::args_os().next().unwrap_or_default();
+    let called = Path::new(&called).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    if called == "kubectl_complete-nodeferry" {
+        let told = output::print(&completions::for_kubectl(env::args_os().skip(1)), arguments::Color::Never);
+        return told.map_or(Exit::Input, |()| Exit::Held).into();
+    }
+    let arguments = parsed(called.starts_with("kubectl-"));
+    let exit = run(&arguments).unwrap_or_else(|error| {
+        output::complain(&error, arguments.color);
+        exit::of(&error)
+    });
+    exit.into()
+}
+
+/// What is asked for. kubectl runs a program whose name begins with `kubectl-` as a command of its own.
+fn parsed(plugin: bool) -> Arguments {
+    let mut command = Arguments::command();
+    if plugin {
+        command = command.bin_name("kubectl nodeferry").display_name("kubectl nodeferry");
+    }
+    let matches = command.try_get_matches();
+    matches.and_then(|matches| Arguments::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit())
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    #[cfg(feature = "live")]
+    if let Some(filter) = &arguments.log {
+        log::begin(filter)?;
+    }
+    match &arguments.command {
+        Command::Completions(asked) => completions::run(asked, arguments.color),
         Command::Simulate(asked) => simulate::run(asked, arguments.color),
         Command::Conformance(asked) => conformance::run(asked, arguments.color),
         Command::Permissions(asked) => permissions::run(asked, arguments.color),
@@ -57,10 +92,5 @@ fn main() -> ExitCode {
         Command::Rollback(asked) => migrate::rollback(asked, arguments.color),
         #[cfg(feature = "live")]
         Command::Unlock(asked) => wish::unlock(asked, arguments.color),
-    };
-    let exit = outcome.unwrap_or_else(|error| {
-        output::complain(&error, arguments.color);
-        exit::of(&error)
-    });
-    exit.into()
+    }
 }

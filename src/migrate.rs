@@ -20,6 +20,7 @@ use crate::{
     },
     exit::Exit,
     findings,
+    metrics::Metrics,
     output::{BAD, BOLD, DOUBTFUL, GOOD, print, styled},
     plan, preflight,
     progress::Progress,
@@ -34,7 +35,8 @@ pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
         bail!("nobody can be asked here: look at `nodeferry plan` and pass --yes");
     }
     session::run(&asked.connection, async |session| {
-        let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
+        let mut progress = Progress::of(&asked.drive, session, color).await?;
+        let metrics = progress.metrics();
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
         if let Some((status, plan_id)) = under_way(&mut shell)? {
@@ -65,29 +67,31 @@ pub(crate) fn run(asked: &Migrate, color: Color) -> Result<Exit> {
             // However long the answer took.
             plan::unchanged(&plan, &request, &mut shell)?;
         }
-        drive(&mut shell, &plan, &asked.drive, color).await
+        drive(&mut shell, &plan, &asked.drive, metrics.as_ref(), color).await
     })
 }
 
 /// Runs `resume`.
 pub(crate) fn resume(asked: &Resume, color: Color) -> Result<Exit> {
     session::run(&asked.connection, async |session| {
-        let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
+        let mut progress = Progress::of(&asked.drive, session, color).await?;
+        let metrics = progress.metrics();
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
         let plan = shell.resumed(&session.holder()).await?;
-        drive(&mut shell, &plan, &asked.drive, color).await
+        drive(&mut shell, &plan, &asked.drive, metrics.as_ref(), color).await
     })
 }
 
 /// Runs `rollback`.
 pub(crate) fn rollback(asked: &Rollback, color: Color) -> Result<Exit> {
     session::run(&asked.connection, async |session| {
-        let mut progress = Progress::new(color, asked.drive.audit.as_deref())?;
+        let mut progress = Progress::of(&asked.drive, session, color).await?;
+        let metrics = progress.metrics();
         let mut tell = progress.tell();
         let mut shell = session.open(&mut *tell).await?;
         let plan = shell.turned_round(&session.holder()).await?;
-        drive(&mut shell, &plan, &asked.drive, color).await
+        drive(&mut shell, &plan, &asked.drive, metrics.as_ref(), color).await
     })
 }
 
@@ -109,12 +113,27 @@ fn locked(status: &str, plan_id: &str, color: Color) -> Result<Exit> {
     Ok(Exit::Locked)
 }
 
-async fn drive(shell: &mut Shell<'_>, plan: &Plan, asked: &Drive, color: Color) -> Result<Exit> {
+async fn drive(
+    shell: &mut Shell<'_>,
+    plan: &Plan,
+    asked: &Drive,
+    metrics: Option<&Metrics>,
+    color: Color,
+) -> Result<Exit> {
     if asked.stop_after.is_some() && plan.strategy != Strategy::SingleMove {
         bail!("--stop-after: the recipes have other steps: use `nodeferry pause`");
     }
     let held_before = asked.stop_after.map(outline::phases_after).unwrap_or_default();
     let ended = shell.drive(plan, &held_before).await?;
+    if let Some(metrics) = metrics {
+        metrics.on_outcome(match &ended {
+            Ended::Finished(Outcome::Migrated) => "migrated",
+            Ended::Finished(Outcome::RolledBack) => "rolled back",
+            Ended::Finished(Outcome::Stopped(_)) => "stopped",
+            Ended::Interrupted => "interrupted",
+            Ended::Held { .. } => "held",
+        });
+    }
     // Another process began in the same moment, and was first.
     if let Some((status, plan_id)) = under_way(shell)?.filter(|(_, plan_id)| **plan_id != *plan.id) {
         return locked(status, &plan_id, color);

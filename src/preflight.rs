@@ -5,6 +5,7 @@ use scenarios::{
     Finding, LetGo, Request, Settings,
     findings::{self as found, Expectations},
     shell::{review, shell::Shell},
+    view::ObjectName,
 };
 use serde_json::json;
 
@@ -78,10 +79,27 @@ pub(crate) async fn look(
     request: &Request,
     shell: &mut Shell<'_>,
 ) -> Result<Vec<Finding>> {
+    shell.survey().await;
     if let Some(error) = found::request_errors(request, shell.view()).into_iter().next() {
         return Err(findings::misfit(&error));
     }
     let plan = plan::made(session, request, shell);
     let review = Some(review::review(&session.connected, &plan).await);
-    Ok(found::findings(request, shell.view(), &Expectations { review, ..Expectations::default() }))
+    Ok(found::findings(
+        request,
+        shell.view(),
+        &Expectations { review, own_pod: own_pod(), ..Expectations::default() },
+    ))
+}
+
+/// The pod that this process runs in: by the downward API where the pod's specification asks for it, else by the host name,
+/// which is the pod's, and the namespace of its service account. Source: Kubernetes documentation, "Downward API",
+/// "Accessing the Kubernetes API from a Pod".
+fn own_pod() -> Option<ObjectName> {
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let file = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let account = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    let namespace = named("POD_NAMESPACE").or_else(|| file(account))?;
+    let name = named("POD_NAME").or_else(|| file("/proc/sys/kernel/hostname"))?;
+    Some(ObjectName { namespace: namespace.into(), name: name.into() })
 }

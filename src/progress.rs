@@ -19,8 +19,10 @@ use scenarios::{
 };
 
 use crate::{
-    arguments::Color,
+    arguments::{Color, cluster::Drive},
+    metrics::Metrics,
     output::{BAD, FAINT, GOOD, print_err, styled},
+    session::Session,
 };
 
 /// Where progress goes.
@@ -28,6 +30,7 @@ pub(crate) struct Progress {
     color: Color,
     terminal: bool,
     audit: Option<File>,
+    metrics: Option<Metrics>,
     step: &'static str,
     waited: String,
 }
@@ -43,9 +46,26 @@ impl Progress {
             color,
             terminal: io::stderr().is_terminal(),
             audit: audit.map(open).transpose()?,
+            metrics: None,
             step: "",
             waited: String::new(),
         })
+    }
+
+    /// As for a migration that is carried out: with an audit log and metrics, where they are asked for.
+    pub(crate) async fn of(asked: &Drive, session: &Session, color: Color) -> Result<Progress> {
+        let mut progress = Progress::new(color, asked.audit.as_deref())?;
+        if let Some(address) = asked.metrics_addr {
+            let (metrics, address) = Metrics::serve(address, session.clock).await?;
+            progress.line(session.clock.now(), &format!("metrics at http://{address}/metrics"));
+            progress.metrics = Some(metrics);
+        }
+        Ok(progress)
+    }
+
+    /// The metrics, to be told how it ends.
+    pub(crate) fn metrics(&self) -> Option<Metrics> {
+        self.metrics.clone()
     }
 
     /// As the shell tells it.
@@ -54,12 +74,16 @@ impl Progress {
     }
 
     fn on(&mut self, told: &Told<'_>, at: Timestamp) {
+        if let Some(metrics) = &self.metrics {
+            metrics.on(told);
+        }
         match told {
+            Told::Looked(_) => {}
             Told::Sent { plan, cluster, action, answer, why } => {
                 if let Some(file) = &mut self.audit {
                     let line = audit::entry(plan, cluster, action, answer, *why, at);
                     // A log that cannot be written must not leave a cluster half migrated.
-                    if let Err(error) = writeln!(file, "{line}") {
+                    if let Err(error) = written(file, &format!("{line}\n")) {
                         self.audit = None;
                         self.line(
                             at,
@@ -123,6 +147,18 @@ impl Drop for Progress {
         if self.terminal && !self.waited.is_empty() {
             print_err("\r\x1b[K", self.color);
         }
+    }
+}
+
+/// A line of the log, which is on the disk when this returns: what the cluster was told must be found again after a crash of
+/// this machine. What cannot be made durable (a pipe, a terminal) need not be.
+fn written(file: &mut File, line: &str) -> io::Result<()> {
+    file.write_all(line.as_bytes())?;
+    match file.sync_data() {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Err(error)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -13,6 +13,8 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
 };
 
 use serde_json::Value;
@@ -219,4 +221,104 @@ fn a_dry_run_says_what_servers_say_and_changes_nothing() {
     assert_eq!(before.len(), after.len());
     let slip = served.run(&[&asked[..], &["server", "--yes"]].concat());
     assert_eq!(slip.code, Some(2), "{slip:#?}");
+}
+
+/// What lets the bearer in, in this test.
+const SECRETS: [&str; 3] = ["bearer-of-this-test", "secret-of-this-test", "session-of-this-test"];
+
+fn got(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_migration_tells_who_asks_and_no_secret_is_in_what_it_writes() {
+    let served = Served::start();
+    let [bearer, secret, session] = SECRETS;
+    let kubeconfig = served.dir.path().join("kubeconfig");
+    let text = fs::read_to_string(&kubeconfig).unwrap();
+    let with_token = text.replace("user: {}", &format!("user: {{ token: {bearer} }}"));
+    assert_ne!(text, with_token);
+    fs::write(&kubeconfig, &with_token).unwrap();
+    let server = text.lines().find_map(|line| line.trim().strip_prefix("server: http://")).unwrap();
+
+    let log = served.dir.path().join("audit.jsonl");
+    let arguments = ["migrate", "--from", "blue", "--to", "green", "--yes", "--stop-after", "new-group"];
+    let mut running = served
+        .nodeferry(&arguments)
+        .args(["--log", "trace", "--metrics-addr", "0", "--audit"])
+        .arg(&log)
+        .env("AWS_SECRET_ACCESS_KEY", secret)
+        .env("AWS_SESSION_TOKEN", session)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (said, lines) = mpsc::channel();
+    let err = running.stderr.take().unwrap();
+    let reading = thread::spawn(move || {
+        let mut all = String::new();
+        for line in BufReader::new(err).lines().map_while(Result::ok) {
+            let _ = said.send(line.clone());
+            all.push_str(&line);
+            all.push('\n');
+        }
+        all
+    });
+    let at =
+        |line: String| Some(line.split_once("metrics at http://")?.1.strip_suffix("/metrics")?.to_owned());
+    let address = lines.iter().find_map(at).unwrap();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    let metrics =
+        (0..1_000).map(|_| got(&address, "/metrics")).find(|text| text.contains("nodeferry_wait{")).unwrap();
+    assert!(got(&address, "/").starts_with("HTTP/1.1 404 "));
+    assert_eq!(running.wait().unwrap().code(), Some(10));
+    let err = reading.join().unwrap();
+
+    for expected in [
+        "nodeferry_step{step=\"",
+        "seen=\"",
+        "wanted=\"",
+        "nodeferry_requests_total{verb=\"hold\",answer=\"done\"} ",
+        "nodeferry_view_age_seconds{source=\"kubernetes\"} ",
+        "nodeferry_view_age_seconds{source=\"aws\"} ",
+        "nodeferry_outcome{outcome=\"running\"} 1",
+        "# EOF",
+    ] {
+        assert!(metrics.contains(expected), "no {expected} in {metrics}");
+    }
+    assert!(
+        err.contains("migrator::live::shell: phase="),
+        "the log has what the shell writes at its lowest level: {err}"
+    );
+    let journal = got(server, "/api/v1/namespaces/kube-system/configmaps/nodeferry-journal");
+    assert!(journal.contains("\"plan-id\""), "{journal}");
+    let audit = fs::read_to_string(&log).unwrap();
+    assert!(audit.contains("\"before\""), "{audit}");
+    for (name, text) in [("log", &err), ("metrics", &metrics), ("journal", &journal), ("audit log", &audit)] {
+        for secret in SECRETS {
+            let line = text.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "the {name} has a secret");
+        }
+    }
+}
+
+#[test]
+fn a_status_that_is_watched_tells_that_the_server_is_gone() {
+    let mut served = Served::start();
+    let held = served.run(&["migrate", "--from", "blue", "--to", "green", "--yes", "--stop-after", "freeze"]);
+    assert_eq!(held.code, Some(10), "{held:#?}");
+    let mut watching =
+        served.nodeferry(&["status", "-w"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let shown = BufReader::new(watching.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(shown.ends_with(" is paused"), "{shown}");
+    served.server.kill().unwrap();
+    served.server.wait().unwrap();
+    let mut lines = BufReader::new(watching.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let told = lines.find(|line| line.contains("cannot be watched"));
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    assert!(told.is_some(), "it was silent");
 }

@@ -74,7 +74,7 @@ impl Driver {
             match verdict {
                 Ok(()) => passed.push(action),
                 Err(refusal) => {
-                    let text = format!("{}: {refusal:?}", action.phase);
+                    let text = format!("{}: {refusal}", action.phase);
                     if self.refusals.last() != Some(&text) {
                         self.refusals.push(text);
                     }

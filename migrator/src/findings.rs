@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use crate::{
     permissions::Review,
     request::Request,
-    view::{ClusterView, Resources},
+    view::{ClusterView, ObjectName, Resources},
 };
 
 mod capacity;
@@ -55,6 +55,8 @@ pub struct Expectations {
     pub plan: Option<Arc<str>>,
     /// What the servers said of the permissions that the migration needs; `None` where there is nobody to ask.
     pub review: Option<Review>,
+    /// The pod that this program runs in, if it runs in one.
+    pub own_pod: Option<ObjectName>,
 }
 
 /// Everything found, by code, then object.

@@ -6,7 +6,11 @@
 mod specification;
 mod workloads;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -15,17 +19,20 @@ use k8s_openapi::{
         policy::v1 as policy,
     },
     apimachinery::pkg::{
-        apis::meta::v1::{ObjectMeta, OwnerReference},
+        apis::meta::v1::{
+            LabelSelector, LabelSelectorRequirement, ManagedFieldsEntry, ObjectMeta, OwnerReference,
+        },
         util::intstr::IntOrString,
     },
 };
+use serde_json::Value;
 
 pub use self::workloads::{daemon_set, deployment, pod, replica_set, stateful_set};
 use crate::{
     quantity,
     view::{
         DisruptionBudget, HorizontalPodAutoscaler, JournalObject, Lease, Meta, Node, ObjectName, Owner,
-        OwnerKind, ResourceQuota, Resources, Service, StringMap, VolumeClaim,
+        OwnerKind, ResourceQuota, Resources, Service, StringMap, VerticalPodAutoscaler, VolumeClaim,
     },
 };
 
@@ -97,12 +104,46 @@ pub fn disruption_budget(from: &policy::PodDisruptionBudget) -> DisruptionBudget
     let status = from.status.as_ref();
     DisruptionBudget {
         meta: meta(&from.metadata),
-        selector: Arc::new(spec.and_then(|spec| spec.selector.clone()).unwrap_or_default()),
+        // Absent is not the same as empty. Source: Kubernetes API, `PodDisruptionBudgetSpec`, selector.
+        selector: Arc::new(spec.and_then(|spec| spec.selector.clone()).unwrap_or_else(nothing)),
         min_available: spec.and_then(|spec| spec.min_available.as_ref()).map(written),
         max_unavailable: spec.and_then(|spec| spec.max_unavailable.as_ref()).map(written),
         disruptions_allowed: status.and_then(|status| status.disruptions_allowed).unwrap_or(0),
         desired_healthy: status.and_then(|status| status.desired_healthy).unwrap_or(0),
     }
+}
+
+/// A selector that selects nothing: no label is there and not there.
+pub fn nothing() -> LabelSelector {
+    let rule = |operator: &str| LabelSelectorRequirement {
+        key: "nothing".to_owned(),
+        operator: operator.to_owned(),
+        values: None,
+    };
+    LabelSelector { match_labels: None, match_expressions: Some(vec![rule("Exists"), rule("DoesNotExist")]) }
+}
+
+/// A VerticalPodAutoscaler of any version, as JSON. Source: autoscaler `vertical-pod-autoscaler/docs/api.md`.
+pub fn vertical_pod_autoscaler(from: &Value) -> VerticalPodAutoscaler {
+    let text = |place: &str, default: &str| {
+        let value = from.pointer(place).and_then(Value::as_str);
+        Arc::from(value.filter(|value| !value.is_empty()).unwrap_or(default))
+    };
+    VerticalPodAutoscaler {
+        target: (text("/spec/targetRef/kind", ""), text("/spec/targetRef/name", "")),
+        mode: text("/spec/updatePolicy/updateMode", "Recreate"),
+    }
+}
+
+/// Who manages `spec.replicas`, each once, in order.
+pub fn replicas_managers(entries: Option<&[ManagedFieldsEntry]>) -> Arc<[Arc<str>]> {
+    let manages = |entry: &&ManagedFieldsEntry| {
+        let fields = entry.fields_v1.as_ref();
+        fields.is_some_and(|fields| fields.0.pointer("/f:spec/f:replicas").is_some())
+    };
+    let managers = entries.into_iter().flatten().filter(manages);
+    let names: BTreeSet<&str> = managers.filter_map(|entry| entry.manager.as_deref()).collect();
+    names.into_iter().map(Arc::from).collect()
 }
 
 /// A Service.

@@ -162,6 +162,10 @@ pub struct Outlined {
     pub point_of_no_return: bool,
 }
 
+/// How long a pod that was evicted takes, in seconds, from its end until its replacement serves: an image is pulled, a volume
+/// is attached elsewhere, probes pass. As generous as the surge, with five minutes more for the volume.
+const REPLACED: u64 = 900;
+
 /// How long EKS takes to carry out an update of a group. Source: aws.md section 9.
 const UPDATE: (u64, u64) = (5, 180);
 
@@ -249,20 +253,23 @@ fn outlined(plan: &Plan, cluster: &ClusterView, step: &Step) -> Outlined {
             (Vec::new(), (propagation, propagation + 300), because)
         }
         "scale-back" => {
-            let grace = longest_grace(plan, cluster).as_secs();
+            let grace = longest_grace(plan, cluster, WorkloadKind::Deployment).as_secs();
             let before = if settings.let_go == LetGo::Before { plan.longest_contract().as_secs() } else { 0 };
             let because = format!("the longest grace period of a pod that ends is {grace} s");
             (scale_back(plan, cluster), (before + 10, before + grace + 60), because)
         }
         "move-rest" => {
-            let moved = rest(plan);
-            let because = if moved.is_empty() {
+            let sets = old_pods(plan, cluster, WorkloadKind::StatefulSet);
+            let pods: u64 = sets.values().copied().map(u64::from).sum();
+            let grace = longest_grace(plan, cluster, WorkloadKind::StatefulSet).as_secs();
+            let because = if pods == 0 {
                 "there is nothing of the kind".to_owned()
             } else {
-                "one by one: each ends, starts on a new node and becomes ready".to_owned()
+                format!(
+                    "{pods} pods one by one: each ends, within {grace} s, starts on a new node and becomes ready"
+                )
             };
-            let count = moved.len() as u64;
-            (moved, (30 * count, 900 * count), because)
+            (rest(plan, &sets), (30 * pods, (grace + REPLACED) * pods), because)
         }
         "quiet" => {
             let longest = plan.longest_contract() + settings.quiet_margin + settings.soak;
@@ -299,7 +306,7 @@ fn extra(plan: &Plan, cluster: &ClusterView, step: &str) -> Option<String> {
             Some(format!("{} instances of {}", creation.group.bounds.desired, types.join(" or ")))
         }
         "surge" => {
-            let pods: u32 = old_pods(plan, cluster).values().sum();
+            let pods: u32 = old_pods(plan, cluster, WorkloadKind::Deployment).values().sum();
             Some(format!("{pods} pods"))
         }
         _ => None,
@@ -382,23 +389,24 @@ fn excluded(node: &Node) -> Change {
     change(object, "in the load balancers".to_owned(), format!("label {}", crate::marks::EXCLUDE))
 }
 
-/// Active pods of each planned workload on the old nodes.
-fn old_pods<'a>(plan: &'a Plan, cluster: &ClusterView) -> BTreeMap<&'a ObjectName, u32> {
+/// Active pods of each planned workload of a kind on the old nodes.
+fn old_pods<'a>(plan: &'a Plan, cluster: &ClusterView, kind: WorkloadKind) -> BTreeMap<&'a ObjectName, u32> {
     let mut counts = BTreeMap::new();
-    for workload in &plan.workloads {
-        if workload.kind != WorkloadKind::Deployment {
-            continue;
-        }
-        let Some(deployment) = cluster.deployments.get(&workload.name) else { continue };
+    for workload in plan.workloads.iter().filter(|workload| workload.kind == kind) {
+        let uid = match kind {
+            WorkloadKind::Deployment => cluster.deployments.get(&workload.name).map(|it| &it.meta.uid),
+            WorkloadKind::StatefulSet => cluster.stateful_sets.get(&workload.name).map(|it| &it.meta.uid),
+        };
+        let Some(uid) = uid else { continue };
         let owned = |pod: &&std::sync::Arc<Pod>| {
             let owner = pod.owner.as_ref();
-            let set = owner.and_then(|owner| {
+            let above = owner.and_then(|owner| {
                 let name =
                     ObjectName { namespace: pod.meta.name.namespace.clone(), name: owner.name.clone() };
-                cluster.replica_sets.get(&name)
+                cluster.replica_sets.get(&name)?.owner.as_ref()
             });
-            let of =
-                set.and_then(|set| set.owner.as_ref()).is_some_and(|owner| owner.uid == deployment.meta.uid);
+            let owner = if kind == WorkloadKind::Deployment { above } else { owner };
+            let of = owner.is_some_and(|owner| owner.uid == *uid);
             let node = pod.node.as_ref().and_then(|node| cluster.nodes.get(node));
             of && pod.is_active() && node.is_some_and(|node| node.node_group.as_ref() == Some(&plan.from))
         };
@@ -409,7 +417,7 @@ fn old_pods<'a>(plan: &'a Plan, cluster: &ClusterView) -> BTreeMap<&'a ObjectNam
 }
 
 fn surge(plan: &Plan, cluster: &ClusterView) -> Vec<Change> {
-    let old = old_pods(plan, cluster);
+    let old = old_pods(plan, cluster, WorkloadKind::Deployment);
     let deployments = plan.workloads.iter().filter(|one| one.kind == WorkloadKind::Deployment);
     deployments
         .map(|workload| {
@@ -432,11 +440,12 @@ fn scale_back(plan: &Plan, cluster: &ClusterView) -> Vec<Change> {
     changes
 }
 
-fn rest(plan: &Plan) -> Vec<Change> {
+fn rest(plan: &Plan, old: &BTreeMap<&ObjectName, u32>) -> Vec<Change> {
     let sets = plan.workloads.iter().filter(|one| one.kind == WorkloadKind::StatefulSet);
     sets.map(|set| {
         let object = format!("StatefulSet {}", shown(&set.name));
-        change(object, format!("{} pods", set.replicas), "evicted one by one".to_owned())
+        let pods = old.get(&set.name).copied().unwrap_or(0);
+        change(object, format!("{pods} pods on {}", plan.from), "evicted one by one".to_owned())
     })
     .collect()
 }
@@ -446,7 +455,15 @@ fn restore(plan: &Plan) -> Vec<Change> {
     vec![change(object, "min = max".to_owned(), bounds(plan.bounds_after))]
 }
 
-fn longest_grace(plan: &Plan, cluster: &ClusterView) -> Duration {
-    let of = |name: &ObjectName| cluster.deployments.get(name).map(|one| one.template.grace_period);
-    plan.workloads.iter().filter_map(|workload| of(&workload.name)).max().unwrap_or_default()
+/// The longest grace period among the planned workloads of a kind.
+fn longest_grace(plan: &Plan, cluster: &ClusterView, kind: WorkloadKind) -> Duration {
+    let of = |name: &ObjectName| match kind {
+        WorkloadKind::Deployment => cluster.deployments.get(name).map(|one| one.template.grace_period),
+        WorkloadKind::StatefulSet => cluster.stateful_sets.get(name).map(|one| one.template.grace_period),
+    };
+    let planned = plan.workloads.iter().filter(|workload| workload.kind == kind);
+    planned.filter_map(|workload| of(&workload.name)).max().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,11 @@
 
 mod texts;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
@@ -79,6 +83,11 @@ pub struct ClusterView {
     /// Namespaces, custom resources and kinds that only findings look at: how many objects of each API kind exist
     /// (`karpenter.sh/NodePool` and the like).
     pub other_kinds: BTreeMap<String, u32>,
+    /// VerticalPodAutoscalers, by name, as they were when findings were looked for; nothing else looks at them.
+    pub vertical_pod_autoscalers: BTreeMap<ObjectName, VerticalPodAutoscaler>,
+    /// `mapRoles` of the ConfigMap `kube-system/aws-auth`, as it was when findings were looked for; `None` where there is
+    /// none or it may not be read.
+    pub mapped_roles: Option<Arc<str>>,
     /// The AWS side, as last polled.
     pub aws: Arc<AwsView>,
 }
@@ -255,6 +264,10 @@ pub struct Deployment {
     pub paused: bool,
     /// `spec.strategy.type` is Recreate.
     pub recreate: bool,
+    /// `spec.strategy.rollingUpdate.maxSurge` as written (`1`, `25%`); its default for other strategies.
+    pub max_surge: Arc<str>,
+    /// Who manages `spec.replicas`, as `metadata.managedFields` names them; none where these were not exported.
+    pub replicas_managers: Arc<[Arc<str>]>,
 }
 
 /// A ReplicaSet.
@@ -319,12 +332,21 @@ pub struct HorizontalPodAutoscaler {
     pub keda: bool,
 }
 
+/// A VerticalPodAutoscaler, as far as it may move pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerticalPodAutoscaler {
+    /// Kind and name of `spec.targetRef`.
+    pub target: (Arc<str>, Arc<str>),
+    /// `spec.updatePolicy.updateMode`; absent means `Recreate`.
+    pub mode: Arc<str>,
+}
+
 /// A PodDisruptionBudget.
 #[derive(Debug, Clone)]
 pub struct DisruptionBudget {
     /// Metadata.
     pub meta: Meta,
-    /// `spec.selector`.
+    /// `spec.selector`; one that is absent has become one that selects nothing.
     pub selector: Arc<k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector>,
     /// `spec.minAvailable` as written (`2`, `50%`).
     pub min_available: Option<Arc<str>>,
@@ -405,6 +427,10 @@ pub struct AwsView {
     pub polled_at: Option<Timestamp>,
     /// Kubernetes version of the EKS cluster (`1.36`).
     pub cluster_version: Arc<str>,
+    /// Where EKS looks up who a caller is: `CONFIG_MAP`, `API` or `API_AND_CONFIG_MAP`; empty where it does not say.
+    pub authentication: Arc<str>,
+    /// IAM principals of the cluster's access entries; `None` where they may not be listed.
+    pub access_entries: Option<BTreeSet<Arc<str>>>,
     /// EKS managed node groups by name.
     pub node_groups: BTreeMap<Arc<str>, Arc<NodeGroup>>,
     /// Auto Scaling groups by name.

@@ -80,6 +80,14 @@ impl Observer {
             self.see(world, &change, now);
         }
         self.view.other_kinds = world.other_kinds().clone();
+        self.view.vertical_pod_autoscalers = vertical_pod_autoscalers(world);
+        let auth = world
+            .config_maps()
+            .iter()
+            .map(|(_, map)| map)
+            .find(|map| (&*map.meta.namespace, &*map.meta.name) == (names::NAMESPACE, names::AWS_AUTH));
+        let data = auth.and_then(|map| map.data.as_deref());
+        self.view.mapped_roles = data.and_then(|data| data.get("mapRoles")).map(|text| text.as_str().into());
         for object in world.quotas() {
             self.quota(object);
         }
@@ -182,6 +190,8 @@ impl Observer {
                     updated_replicas: state.status.updated,
                     paused: state.paused,
                     recreate: state.recreate,
+                    max_surge: state.max_surge.clone(),
+                    replicas_managers: replicas_managers(&state.meta),
                 }
             ),
             Seen::ReplicaSet(_, state, exists) => keep!(
@@ -457,6 +467,37 @@ fn meta_view(world: &World, meta: &objects::Meta) -> view::Meta {
         created_at: served(world, meta.created_at),
         deleting: meta.deletion_at.is_some(),
     }
+}
+
+/// Who manages a Deployment's replicas: as its text has it, which for most objects has nothing of the kind.
+fn replicas_managers(meta: &objects::Meta) -> Arc<[Arc<str>]> {
+    let entries = match &meta.body {
+        objects::Body::Imported(raw) if raw.text().contains("\"managedFields\"") => {
+            raw.value().pointer("/metadata/managedFields").cloned()
+        }
+        objects::Body::Written(object) => object.pointer("/metadata/managedFields").cloned(),
+        _ => None,
+    };
+    let entries: Option<Vec<_>> = entries.and_then(|entries| serde_json::from_value(entries).ok());
+    migrator::objects::replicas_managers(entries.as_deref())
+}
+
+/// VerticalPodAutoscalers of the export.
+fn vertical_pod_autoscalers(world: &World) -> BTreeMap<ObjectName, view::VerticalPodAutoscaler> {
+    let kind = "VerticalPodAutoscaler";
+    if !world.other_kinds().contains_key(&format!("autoscaling.k8s.io/{kind}")) {
+        return BTreeMap::new();
+    }
+    let rendered = world.render();
+    let found = rendered.iter().filter(|object| object["kind"] == kind);
+    let text = |object: &serde_json::Value, place| {
+        Arc::from(object.pointer(place).and_then(|it| it.as_str()).unwrap_or(""))
+    };
+    let named = |object: &serde_json::Value| ObjectName {
+        namespace: text(object, "/metadata/namespace"),
+        name: text(object, "/metadata/name"),
+    };
+    found.map(|object| (named(object), migrator::objects::vertical_pod_autoscaler(object))).collect()
 }
 
 /// A point in time as the API serves it: in whole seconds.

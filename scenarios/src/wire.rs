@@ -325,6 +325,7 @@ pub fn look(
         let (_interrupts, interrupt) = watch::channel(false);
         let mut tell = |_: Told<'_>, _| {};
         let mut shell = Shell::open(&connected, clock, interrupt, &mut tell).await?;
+        shell.survey().await;
         let plan = Plan::new("looked", &drive::holder(), request, shell.view(), clock.now());
         let review = review::review(&connected, &plan).await;
         let expectations = Expectations { review: Some(review), ..Expectations::default() };

@@ -1,6 +1,10 @@
 //! What can be asked of a real cluster.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use scenarios::{duration, shell::connect};
@@ -191,6 +195,9 @@ pub(crate) struct Drive {
     /// Appends a line of JSON for every write: what was there, what was asked for, what was answered
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) audit: Option<PathBuf>,
+    /// Answers Prometheus servers at this address, http://ADDRESS/metrics, while it runs; a port alone is one of 127.0.0.1
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = address, help_heading = "Output")]
+    pub(crate) metrics_addr: Option<SocketAddr>,
 }
 
 /// Shows where a migration stands
@@ -284,6 +291,14 @@ fn span(text: &str) -> Result<Duration, String> {
 fn positive(text: &str) -> Result<Duration, String> {
     let span = span(text)?;
     if span.is_zero() { Err("write a duration above zero, like 30s".to_owned()) } else { Ok(span) }
+}
+
+/// Nobody else's machine is let in unless it is asked for.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse().map_err(|_| "write a port, or an IP address with a port, like 127.0.0.1:9102".to_owned())
 }
 
 fn speed(text: &str) -> Result<u32, String> {

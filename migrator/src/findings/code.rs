@@ -74,6 +74,8 @@ codes! {
         "What is not granted stops the migration half-way.";
     PermissionsUnasked "NF006" Information "permissions that cannot be asked for beforehand"
         "EKS and Auto Scaling have no dry run, and EC2 has one only for what names all that it needs.";
+    LeftBehind "NF007" Warning "an earlier migration left a node group or a launch template"
+        "Its plan has no journal any more, so nobody will take it away; a node group costs what its nodes cost.";
 
     GroupNotActive "NF101" Blocking "a node group is not active"
         "EKS accepts one operation per group at a time and refuses changes to a group that is not active.";
@@ -99,6 +101,14 @@ codes! {
         "Every new node and pod needs an address; how many the network plugin keeps in reserve cannot be seen.";
     OldNodeNotReady "NF112" Blocking "an old node with workload pods is not Ready"
         "Its kubelet does not finish a pod's termination, so the node never becomes empty.";
+    NodesElsewhere "NF113" Blocking "no node of the group is an instance of its Auto Scaling group"
+        "The account or the region is another cluster's: a group of the same name would be drained there, and deleted, with whatever runs on it.";
+    NodeOutsideScalingGroup "NF114" Warning "a node is no instance of its group's Auto Scaling group"
+        "It was detached, or its instance is gone: the deletion of the group does not take it along, and it goes on running, and costing.";
+    VersionNotTried "NF115" Information "the cluster's Kubernetes version is not the one that this was checked with"
+        "What Kubernetes answers was compared with recorded answers of one version; others are believed to agree where a migration looks.";
+    RoleNotMapped "NF116" Warning "the cluster does not know the nodes' role"
+        "EKS writes the mapping when it creates a group. Who keeps aws-auth or access entries elsewhere takes it away again, and the API server turns the new nodes away.";
 
     NoLoadBalancer "NF201" Information "no load balancer reaches the old nodes"
         "There is no connection from outside to protect; the gates of load balancers pass at once.";
@@ -142,6 +152,8 @@ codes! {
         "With externalTrafficPolicy Local a node leaves the load balancer with all its pods, and a StatefulSet can miss one only: all but the last move while the node still serves, one after the other.";
     FewerDaemonSetPods "NF221" Blocking "fewer pods of a DaemonSet join than leave"
         "With externalTrafficPolicy Local every pod on an excluded node is an endpoint less, and the Service may not have fewer than before.";
+    AttributesDiffer "NF222" Warning "attributes of a target group differ from its Service's annotations"
+        "The AWS Load Balancer Controller writes the annotated values when it looks at the Service next; a plan that was made with the present ones may not hold with them.";
 
     NoMatchingNode "NF301" Blocking "no new node fits a workload's node selector"
         "Its new pods stay Pending and the old ones never leave.";
@@ -202,6 +214,16 @@ codes! {
         "Replicas and annotations that differ from the repository are written back when it compares them.";
     OldPodsNotReady "NF418" Warning "a workload has old pods that are not Ready"
         "They go first when it is scaled back, and nobody misses them; but what keeps them from being Ready may keep new pods from it too.";
+    ReplicasManaged "NF419" Warning "a controller manages the replicas of workloads"
+        "It writes its own number back when it compares, which undoes a surge or a scale-back half-way.";
+    ReplicasDeployed "NF420" Information "a deployment tool manages the replicas of workloads"
+        "It writes its own number back when somebody deploys; during the migration nobody should.";
+    VerticalAutoscaler "NF421" Warning "a VerticalPodAutoscaler may evict pods"
+        "It removes pods when it finds their requests wrong, whatever connections they hold; new pods may request more than was reckoned with.";
+    SingletonSurged "NF422" Warning "a workload that never runs twice will run twice"
+        "Its rolling update starts a pod only when the old one is gone; a surge runs both for minutes. What they write to at once has to bear it.";
+    OwnPod "NF423" Warning "the migration itself runs in a pod on an old node"
+        "It is evicted half-way, and nothing goes on until somebody runs it again.";
 
     QuotaTooSmall "NF501" Blocking "a resource quota does not allow the surge"
         "New pods are refused, so the old ones never leave.";

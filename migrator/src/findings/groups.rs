@@ -11,17 +11,32 @@ use crate::{
 const NODES_PER_GROUP: u32 = 450;
 const GROUPS_PER_CLUSTER: usize = 30;
 
+/// Kubernetes version whose recorded answers the models are compared with, and whose API types are read.
+const CHECKED_VERSION: &str = "1.36";
+
 pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
     let (request, cluster) = (survey.request, survey.cluster);
     for name in [Some(&request.from), request.adopt.then_some(&request.to)].into_iter().flatten() {
         if let Some(group) = cluster.aws.node_groups.get(name) {
             group_in_use(survey, report, group);
+            instances(survey, report, group);
+            role(survey, report, group);
         }
     }
     if let Some(old_group) = survey.old_group.filter(|_| !request.adopt) {
         new_group(survey, report, old_group);
     }
     nodes(survey, report);
+    let version = &survey.cluster.aws.cluster_version;
+    if !version.is_empty() && **version != *CHECKED_VERSION {
+        let reason = format!("it runs {version}; recorded answers are of {CHECKED_VERSION}");
+        report.add(
+            Code::VersionNotTried,
+            "Cluster",
+            reason,
+            "try the migration on a staging cluster of that version",
+        );
+    }
     let autoscaler = |name: &str| name.contains("cluster-autoscaler");
     let found = cluster.deployments.values().any(|deployment| {
         autoscaler(&deployment.meta.name.name)
@@ -63,6 +78,79 @@ fn group_in_use(survey: &Survey<'_>, report: &mut Report, group: &NodeGroup) {
         let fix = "see that the caller may describe Auto Scaling groups";
         report.add(Code::ScalingGroupUnknown, object, reason, fix);
     }
+}
+
+/// Whether the nodes that Kubernetes shows are the instances that AWS shows.
+fn instances(survey: &Survey<'_>, report: &mut Report, group: &NodeGroup) {
+    let aws = &survey.cluster.aws;
+    let scaling_group = group.auto_scaling_group.as_ref().and_then(|name| aws.auto_scaling_groups.get(name));
+    // One that is not known is a finding of its own.
+    let Some(scaling_group) = scaling_group else { return };
+    let here = |node: &Node| {
+        let instance = node.provider_id.as_deref().and_then(|id| id.rsplit('/').next());
+        instance.is_some_and(|instance| scaling_group.instances.iter().any(|(id, ..)| **id == *instance))
+    };
+    // A node may outlive its instance, but then it is not Ready for long.
+    let all = survey.cluster.nodes.values().map(|node| &**node);
+    let of_group = all.filter(|node| node.node_group.as_ref() == Some(&group.name));
+    let nodes: Vec<&Node> = of_group.filter(|node| node.ready && node.provider_id.is_some()).collect();
+    let strangers: Vec<&Node> = nodes.iter().copied().filter(|node| !here(node)).collect();
+    if let (Some(first), true) = (strangers.first(), strangers.len() == nodes.len()) {
+        let reason = format!(
+            "none of its {} Ready nodes, {} among them, is one of {} instances of {}",
+            nodes.len(),
+            first.meta.name.name,
+            scaling_group.instances.len(),
+            scaling_group.name
+        );
+        let fix = "name the account, region and EKS cluster that the nodes belong to (--profile, --region, --cluster-name)";
+        report.add(Code::NodesElsewhere, format!("NodeGroup {}", group.name), reason, fix);
+        return;
+    }
+    for node in strangers {
+        let id = node.provider_id.as_deref().unwrap_or("unknown");
+        let reason = format!("its instance ({id}) is not one of {}", scaling_group.name);
+        let fix = "attach the instance again, or terminate it when its pods have been moved";
+        report.add(Code::NodeOutsideScalingGroup, format!("Node {}", node.meta.name.name), reason, fix);
+    }
+}
+
+/// Whether nodes with the group's role are let into the cluster, by whichever of two lists EKS reads. What may not be read
+/// may well be there.
+fn role(survey: &Survey<'_>, report: &mut Report, group: &NodeGroup) {
+    let (cluster, aws) = (survey.cluster, &survey.cluster.aws);
+    let in_config_map = || Some(names_role(cluster.mapped_roles.as_deref()?, &group.node_role));
+    let in_entries = || Some(aws.access_entries.as_ref()?.contains(&group.node_role));
+    let (looked, mapped) = match &*aws.authentication {
+        "CONFIG_MAP" => ("aws-auth", in_config_map()),
+        "API" => ("the access entries", in_entries()),
+        "API_AND_CONFIG_MAP" => {
+            let both = [in_config_map(), in_entries()];
+            let mapped = if both.contains(&Some(true)) { Some(true) } else { both[0].and(both[1]) };
+            ("aws-auth and the access entries", mapped)
+        }
+        _ => return,
+    };
+    if mapped == Some(false) {
+        let reason = format!("its role {} is missing from {looked}", group.node_role);
+        let fix = "add the role where aws-auth or the access entries are kept";
+        report.add(Code::RoleNotMapped, format!("NodeGroup {}", group.name), reason, fix);
+    }
+}
+
+/// Whether `mapRoles`, YAML or JSON, names a role: there without the path that the role may have.
+/// Source: EKS User Guide, "Create access entries".
+fn names_role(map_roles: &str, role: &str) -> bool {
+    let pathless = match (role.split_once(":role/"), role.rsplit_once('/')) {
+        (Some((account, _)), Some((_, name))) => format!("{account}:role/{name}"),
+        _ => role.to_owned(),
+    };
+    // What else a role's name may go on with. Source: IAM API, `CreateRole`, RoleName.
+    let goes_on = |letter: char| letter.is_ascii_alphanumeric() || "+=,.@_-/".contains(letter);
+    map_roles.match_indices(&pathless).any(|(at, found)| {
+        let next = map_roles[at + found.len()..].chars().next();
+        !next.is_some_and(goes_on)
+    })
 }
 
 /// A group that is to be created in the image of the old one.

@@ -27,6 +27,9 @@ const DEREGISTRATION_DELAY_MAX: Duration = Duration::from_secs(3600);
 const TARGETS_PER_ZONE: usize = 500;
 const TARGETS_PER_GROUP: usize = 1000;
 
+/// Annotations of Services. Source: aws-load-balancer-controller, `guide/service/annotations.md`.
+const ANNOTATIONS: &str = "service.beta.kubernetes.io/aws-load-balancer-";
+
 pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
     let groups = survey.cluster.aws.target_groups.values();
     let reaching: Vec<&TargetGroup> = groups
@@ -72,9 +75,55 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
             report.add(Code::TargetGroupDrifted, service_object(&group.service), reason, fix);
         }
     }
+    for group in survey.cluster.aws.target_groups.values().filter(|group| group.load_balancer_controller) {
+        attributes(survey, report, group);
+    }
     daemon_sets(survey, report);
     quotas(survey, report);
     others(survey, report);
+}
+
+/// What the annotations of a Service say of its target group, beside what the target group has. Only what the connections
+/// of a migration depend on is compared.
+fn attributes(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup) {
+    let Some(service) = survey.cluster.services.get(&group.service) else { return };
+    let annotated = |name: &str| pairs(service.meta.annotations.get(&format!("{ANNOTATIONS}{name}")));
+    let of_group = annotated("target-group-attributes");
+    let cross_zone = "load_balancing.cross_zone.enabled";
+    // The group's own word counts, unless it leaves it to the load balancer.
+    let mut said = annotated("attributes");
+    said.retain(|key, _| key == cross_zone);
+    said.extend(of_group.into_iter().filter(|(_, value)| value != "use_load_balancer_configuration"));
+    let has = [
+        ("deregistration_delay.timeout_seconds", group.deregistration_delay.as_secs().to_string()),
+        ("deregistration_delay.connection_termination.enabled", group.deregistration_cuts.to_string()),
+        ("target_health_state.unhealthy.connection_termination.enabled", group.unhealthy_cuts.to_string()),
+        (
+            "target_health_state.unhealthy.draining_interval_seconds",
+            group.unhealthy_draining_interval.as_secs().to_string(),
+        ),
+        (cross_zone, group.cross_zone.to_string()),
+    ];
+    let differing: Vec<String> = has
+        .into_iter()
+        .filter_map(|(key, has)| {
+            let said = said.get(key).filter(|said| **said != has)?;
+            Some(format!("{key} is {has}, annotated is {said}"))
+        })
+        .collect();
+    if !differing.is_empty() {
+        let reason = format!("of {}, {}", group.arn, differing.join("; "));
+        let fix =
+            "make them agree before the migration: change the annotation, or have the controller write it";
+        report.add(Code::AttributesDiffer, service_object(&group.service), reason, fix);
+    }
+}
+
+/// The pairs of an annotation: `a=b,c=d`.
+fn pairs(annotation: Option<&String>) -> BTreeMap<String, String> {
+    let words = annotation.into_iter().flat_map(|text| text.split(','));
+    let pairs = words.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect()
 }
 
 fn service_object(service: &ObjectName) -> String {
@@ -287,11 +336,7 @@ fn object_of(pod: &Pod, set: &str) -> String {
 /// The Service's own choice of nodes.
 fn labels(survey: &Survey<'_>, report: &mut Report, group: &TargetGroup, object: &str) {
     let Some(wanted) = group.target_node_labels.as_ref().filter(|_| !group.ip_targets) else { return };
-    let pairs: BTreeMap<String, String> = wanted
-        .split(',')
-        .map(|pair| pair.trim().split_once('=').unwrap_or((pair.trim(), "")))
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect();
+    let pairs = pairs(Some(&wanted.to_string()));
     let mut new = survey.places.iter().filter(|place| place.new).peekable();
     if new.peek().is_some() && !new.any(|place| selector::contains(&pairs, &place.labels)) {
         let reason = format!("its targets are nodes with {wanted}, which no new node has");

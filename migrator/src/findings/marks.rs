@@ -2,7 +2,8 @@
 
 use crate::{
     findings::{Code, Report, survey::Survey},
-    view::Meta,
+    plan::PLAN_TAG,
+    view::{Meta, NodeGroupStatus},
 };
 
 /// What every annotation and taint of a migration starts with.
@@ -36,6 +37,8 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
         }
     }
 
+    left_in_account(survey, report);
+
     let metas = (cluster.nodes.values().map(|it| ("Node", &it.meta)))
         .chain(cluster.deployments.values().map(|it| ("Deployment", &it.meta)))
         .chain(cluster.replica_sets.values().map(|it| ("ReplicaSet", &it.meta)))
@@ -56,6 +59,40 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
             let reason = format!("taint {} keeps pods off it", taint.key);
             let fix = "roll the earlier migration back, or remove the taint";
             report.add(Code::MarksLeft, object("Node", &node.meta), reason, fix);
+        }
+    }
+}
+
+/// Groups and launch templates of migrations whose plan is nowhere else. A group that a finished migration made is in use,
+/// and its launch template with it.
+fn left_in_account(survey: &Survey<'_>, report: &mut Report) {
+    let (request, cluster) = (survey.request, survey.cluster);
+    let aws = &cluster.aws;
+    let journal_plan = cluster.journal.as_ref().and_then(|journal| journal.data.get(PLAN_ID));
+    let known = |plan: &str| {
+        survey.expectations.plan.as_deref() == Some(plan) || journal_plan.is_some_and(|known| known == plan)
+    };
+    for (name, tags) in &aws.launch_templates {
+        let Some(plan) = tags.get(PLAN_TAG).filter(|plan| !known(plan)) else { continue };
+        if !aws.node_groups.values().any(|group| group.tags.get(PLAN_TAG) == Some(plan)) {
+            let reason = format!("plan {plan} made it, and no node group of that plan is left");
+            let fix = "delete it, if no node group uses it";
+            report.add(Code::LeftBehind, format!("LaunchTemplate {name}"), reason, fix);
+        }
+    }
+    for group in aws.node_groups.values().filter(|group| ![&request.from, &request.to].contains(&&group.name))
+    {
+        let Some(plan) = group.tags.get(PLAN_TAG).filter(|plan| !known(plan)) else { continue };
+        let unused = cluster.nodes.values().all(|node| node.node_group.as_ref() != Some(&group.name));
+        if group.status != NodeGroupStatus::Active || unused {
+            let nodes = if unused { ", without nodes" } else { "" };
+            let reason = format!("plan {plan} made it; it is {:?}{nodes}", group.status);
+            report.add(
+                Code::LeftBehind,
+                format!("NodeGroup {}", group.name),
+                reason,
+                "delete it, if nobody wants it",
+            );
         }
     }
 }

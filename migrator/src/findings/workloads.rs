@@ -17,6 +17,21 @@ const GIT_OPS: [&str; 3] = [
     "kustomize.toolkit.fluxcd.io/Kustomization",
 ];
 
+/// Names under which programs write to objects, and who they are. Those that compare all the time, then those that write when
+/// somebody deploys. Sources: argo-cd `common.ArgoCDSSAManager`, Flux' controllers, KEDA's operator and Helm by the names of
+/// their programs.
+const RECONCILERS: [(&str, &str); 5] = [
+    ("argocd-application-controller", "Argo CD"),
+    ("argocd-controller", "Argo CD"),
+    ("helm-controller", "Flux"),
+    ("kustomize-controller", "Flux"),
+    ("keda", "KEDA"),
+];
+const DEPLOYERS: [(&str, &str); 1] = [("helm", "Helm")];
+
+/// Workloads that are named of those that one finding is about.
+const NAMED: usize = 5;
+
 pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
     for workload in &survey.workloads {
         match workload.controller {
@@ -43,6 +58,9 @@ pub(super) fn look(survey: &Survey<'_>, report: &mut Report) {
         local_data(report, workload);
     }
     budgets_above_scale(survey, report);
+    managers(survey, report);
+    vertical_autoscalers(survey, report);
+    own_pod(survey, report);
     let kinds = GIT_OPS.iter().filter_map(|kind| Some((kind, survey.cluster.other_kinds.get(*kind)?)));
     for (kind, count) in kinds.filter(|(_, count)| **count > 0) {
         let reason = format!("{count} objects of kind {kind}");
@@ -95,7 +113,14 @@ fn on_deployment(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'
         };
         let codes = (Code::EvictedDeploymentServes, Code::EvictedDeployment);
         serves_or_not(survey, report, workload, codes, &format!("{why}; "), fix);
-    } else if let Some(autoscaler) = survey.autoscaler_of(deployment) {
+    } else if wanted == 1 && matches!(&*deployment.max_surge, "0" | "0%") {
+        let reason = "it has one replica, and its rolling update has maxSurge 0".to_owned();
+        let fix = "see that two of its pods may run at once, or set its strategy to Recreate to have it moved by eviction";
+        report.add(Code::SingletonSurged, object(), reason, fix);
+    }
+    if workload.surged()
+        && let Some(autoscaler) = survey.autoscaler_of(deployment)
+    {
         let name = &autoscaler.meta.name.name;
         let surge = u32::try_from(workload.old_pods.len()).unwrap_or(u32::MAX);
         let most = wanted.saturating_add(surge);
@@ -109,6 +134,57 @@ fn on_deployment(survey: &Survey<'_>, report: &mut Report, workload: &Workload<'
                 "see that what limits the maximum bears so many pods",
             );
         }
+    }
+}
+
+/// Who else writes the replicas of what is surged, each with the workloads that it manages.
+fn managers(survey: &Survey<'_>, report: &mut Report) {
+    let mut managed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for workload in survey.workloads.iter().filter(|workload| workload.surged()) {
+        let Controller::Deployment(deployment) = workload.controller else { continue };
+        for manager in deployment.replicas_managers.iter() {
+            managed.entry(manager).or_default().push(&workload.object);
+        }
+    }
+    let mut told = |code, names: &[(&'static str, &str)], fix: &str| {
+        for (name, who) in names {
+            let Some(workloads) = managed.get(name) else { continue };
+            let some = workloads.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+            let more = workloads.len().saturating_sub(NAMED);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let reason = format!("{who} ({name}) manages spec.replicas of {some}{more}");
+            report.add(code, "Cluster", reason, fix);
+        }
+    };
+    let fix = "have it ignore spec.replicas, or suspend it for the time of the migration";
+    told(Code::ReplicasManaged, &RECONCILERS, fix);
+    told(Code::ReplicasDeployed, &DEPLOYERS, "see that nobody deploys these during the migration");
+}
+
+/// Autoscalers that evict pods by themselves, or change what new pods request.
+fn vertical_autoscalers(survey: &Survey<'_>, report: &mut Report) {
+    for (name, autoscaler) in &survey.cluster.vertical_pod_autoscalers {
+        if matches!(&*autoscaler.mode, "Off" | "Initial") {
+            continue;
+        }
+        let (kind, target) = &autoscaler.target;
+        let object = format!("{kind} {}/{target}", name.namespace);
+        if survey.workloads.iter().any(|workload| workload.object == object) {
+            let reason = format!("VerticalPodAutoscaler {} has the mode {}", name.name, autoscaler.mode);
+            let fix = "set its updateMode to Off for the time of the migration";
+            report.add(Code::VerticalAutoscaler, object, reason, fix);
+        }
+    }
+}
+
+/// Where this very program runs.
+fn own_pod(survey: &Survey<'_>, report: &mut Report) {
+    let Some(name) = &survey.expectations.own_pod else { return };
+    let pod = survey.cluster.pods.get(name).filter(|pod| survey.on_old_node(pod));
+    if let Some(node) = pod.and_then(|pod| pod.node.as_ref()) {
+        let reason = format!("it runs this program, on {node}");
+        let fix = "run it elsewhere: outside the cluster, or with a node selector for another node group";
+        report.add(Code::OwnPod, format!("Pod {}/{}", name.namespace, name.name), reason, fix);
     }
 }
 

@@ -52,6 +52,11 @@ pub fn word(answer: &Answer) -> &'static str {
     }
 }
 
+/// What is done, in one word: `patch`, `evict`.
+pub fn verb(write: &Write) -> &'static str {
+    named(write).0
+}
+
 /// A write in a few words, for people: `taint Node ip-10-1-2-3`.
 pub fn summary(write: &Write) -> String {
     let (verb, object) = named(write);

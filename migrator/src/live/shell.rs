@@ -16,7 +16,7 @@ use super::{
     aws::{Aws, Look},
     clock::Clock,
     connect::{Connected, silence},
-    errors::{Failed, Unreachable},
+    errors::{self, Failed, Unreachable},
     events, fresh,
     kubernetes::{self, Found},
     survey,
@@ -45,6 +45,13 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long to wait before something is asked again that was not answered; it doubles up to the second.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// How long nothing is seen before the server is asked whether it is there: in a cluster with a few nodes, some Lease or
+/// status changes more often, and nobody looks on for shorter than that.
+const ASKED_WHEN_SILENT: Duration = Duration::from_secs(60);
+
+/// How the complaint about a silent server begins.
+const UNANSWERED: &str = "the API server does not answer";
 
 /// How often a wish is written once more because the journal was rewritten in the same moment.
 const WISH_CONFLICTS: u32 = 10;
@@ -76,6 +83,8 @@ pub enum Told<'a> {
         /// In the server's words, where it was not done.
         why: Option<&'a str>,
     },
+    /// What is about to be decided is decided on this view.
+    Looked(&'a ClusterView),
     /// Nothing is to be done until something is seen.
     Waiting(&'a Wait),
     /// Something that should work does not, for now.
@@ -165,6 +174,20 @@ impl<'a> Shell<'a> {
         Ok(shell)
     }
 
+    /// Reads what only findings look at, before they are looked for. Who may not read it is told, and is none the worse off
+    /// otherwise.
+    pub async fn survey(&mut self) {
+        let (timeout, client) = (self.request_timeout, self.kubernetes.clone());
+        match within(timeout, survey::vertical_pod_autoscalers(&client)).await {
+            Ok(found) => self.watches.view.vertical_pod_autoscalers = found,
+            Err(failed) => self.trouble(format!("VerticalPodAutoscalers cannot be listed: {}", failed.why)),
+        }
+        match within(timeout, survey::mapped_roles(&client)).await {
+            Ok(found) => self.watches.view.mapped_roles = found.map(Arc::from),
+            Err(failed) => self.trouble(format!("ConfigMap aws-auth cannot be read: {}", failed.why)),
+        }
+    }
+
     /// Waits until everything has been listed once.
     async fn listed(&mut self, server: &str) -> Result<(), Unreachable> {
         // Fourteen lists of a large cluster take longer than one request.
@@ -191,16 +214,30 @@ impl<'a> Shell<'a> {
         &self.watches.view
     }
 
-    /// Waits until something changes, or until somebody interrupts: then it says no.
+    /// Waits until something changes, or until somebody interrupts: then it says no. Where watches fail, or nothing is
+    /// seen and the server does not answer either, that is told.
     pub async fn changed(&mut self) -> bool {
         let clock = self.clock;
+        let again = self.later(ASKED_WHEN_SILENT);
         tokio::select! {
             biased;
             () = interrupted(self.interrupt.clone()) => return false,
             () = self.watches.next(move || clock.now()) => {}
+            () = clock.sleep_until(again) => self.asked_whether_there().await,
         }
         self.settle(self.later(SETTLES)).await;
+        self.tell_watches();
         true
+    }
+
+    /// A cluster in which nothing happens and one that is gone look alike to a watch.
+    async fn asked_whether_there(&mut self) {
+        let client = self.kubernetes.clone();
+        let asked = async { client.apiserver_version().await.map_err(|error| errors::kubernetes(&error)) };
+        match within(self.request_timeout, asked).await {
+            Ok(_) => self.told_trouble.retain(|told| !told.starts_with(UNANSWERED)),
+            Err(failed) => self.trouble(format!("{UNANSWERED}: {}", failed.why)),
+        }
     }
 
     /// Carries a plan out. `held_before` are the steps before which it is to be held.
@@ -218,6 +255,7 @@ impl<'a> Shell<'a> {
                 self.give_lock_back(plan).await;
                 return Ok(Ended::Interrupted);
             }
+            (self.tell)(Told::Looked(&self.watches.view), now);
             let turn = driver.turn(plan, &self.watches.view, self.clock.now());
             for refusal in driver.refusals.iter().skip(refusals) {
                 (self.tell)(Told::Refused(refusal), self.clock.now());
@@ -600,7 +638,7 @@ impl<'a> Shell<'a> {
             .map(|(kind, why)| format!("{kind} cannot be watched: {why}"))
             .collect();
         if troubles.is_empty() {
-            self.told_trouble.clear();
+            self.told_trouble.retain(|told| told.starts_with(UNANSWERED));
         }
         for trouble in troubles {
             self.trouble(trouble);

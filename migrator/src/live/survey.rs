@@ -1,7 +1,9 @@
-//! How many objects there are of the kinds that only findings look at.
+//! What only findings look at, read once: how many objects there are of some kinds, who evicts pods beside us, and which
+//! roles the cluster takes for nodes.
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1 as core;
 use kube::{
     Api, Client,
     api::{ListParams, PartialObjectMeta},
@@ -10,7 +12,11 @@ use kube::{
 };
 
 use super::errors::{self, Failed};
-use crate::action::Answer;
+use crate::{
+    action::Answer,
+    names, objects,
+    view::{ObjectName, VerticalPodAutoscaler},
+};
 
 /// Groups and kinds, as findings name them.
 const KINDS: [(&str, &str); 5] = [
@@ -48,4 +54,41 @@ pub async fn other_kinds(client: &Client) -> Result<BTreeMap<String, u32>, Faile
         }
     }
     Ok(counts)
+}
+
+/// The VerticalPodAutoscalers of the cluster; none where it does not serve them.
+///
+/// # Errors
+/// What a request was refused with: then nothing is known of them.
+pub async fn vertical_pod_autoscalers(
+    client: &Client,
+) -> Result<BTreeMap<ObjectName, VerticalPodAutoscaler>, Failed> {
+    let found = match discovery::group(client, "autoscaling.k8s.io").await {
+        Ok(found) => found,
+        Err(kube::Error::Discovery(_)) => return Ok(BTreeMap::new()),
+        Err(error) => match errors::kubernetes(&error) {
+            failed if failed.answer == Answer::NotFound => return Ok(BTreeMap::new()),
+            failed => return Err(failed),
+        },
+    };
+    let Some((resource, _)) = found.recommended_kind("VerticalPodAutoscaler") else {
+        return Ok(BTreeMap::new());
+    };
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let listed = api.list(&ListParams::default()).await.map_err(|error| errors::kubernetes(&error))?;
+    let named = |object: &DynamicObject| {
+        let name = objects::meta(&object.metadata).name;
+        (name, objects::vertical_pod_autoscaler(&object.data))
+    };
+    Ok(listed.items.iter().map(named).collect())
+}
+
+/// `mapRoles` of `aws-auth`; `None` where there is no such ConfigMap.
+///
+/// # Errors
+/// What the request was refused with: then nothing is known of it.
+pub async fn mapped_roles(client: &Client) -> Result<Option<String>, Failed> {
+    let api: Api<core::ConfigMap> = Api::namespaced(client.clone(), names::NAMESPACE);
+    let found = api.get_opt(names::AWS_AUTH).await.map_err(|error| errors::kubernetes(&error))?;
+    Ok(found.and_then(|map| map.data?.remove("mapRoles")))
 }

@@ -77,3 +77,40 @@ fn a_claim_knows_the_zones_of_its_volume() {
     assert_eq!(bound.zones, ["eu-central-1a".into()]);
     assert!(volume_claim(&claim, None).zones.is_empty());
 }
+
+/// Source: Kubernetes API, `PodDisruptionBudgetSpec`: null selects no pod, `{}` every pod of the namespace.
+#[test]
+fn a_budget_without_a_selector_selects_nothing_and_one_with_an_empty_selector_everything() {
+    let selects = |spec: Value| {
+        let budget = disruption_budget(&read(json!({ "spec": spec })));
+        ["app", "nothing"].map(|key| {
+            let labels = BTreeMap::from([(key.to_owned(), "web".to_owned())]);
+            crate::selector::selects(&budget.selector, &labels)
+        })
+    };
+    assert_eq!(selects(json!({ "maxUnavailable": 1 })), [false, false]);
+    assert_eq!(selects(json!({ "maxUnavailable": 1, "selector": null })), [false, false]);
+    assert_eq!(selects(json!({ "maxUnavailable": 1, "selector": {} })), [true, true]);
+}
+
+#[test]
+fn who_manages_the_replicas_is_read_from_the_managed_fields() {
+    let entry =
+        |manager: &str, fields: Value| json!({"manager": manager, "operation": "Apply", "fieldsV1": fields});
+    let replicas = json!({"f:spec": {"f:replicas": {}, "f:template": {}}});
+    let entries = json!([
+        entry("kustomize-controller", replicas.clone()),
+        entry("kubectl", json!({"f:spec": {"f:paused": {}}})),
+        entry("keda", replicas),
+    ]);
+    let deployment = deployment(&read(json!({"metadata": {"managedFields": entries}})));
+    assert_eq!(*deployment.replicas_managers, ["keda".into(), "kustomize-controller".into()]);
+}
+
+#[test]
+fn an_autoscaler_that_does_not_say_how_evicts() {
+    let target = json!({"kind": "Deployment", "name": "web"});
+    let mode = |spec: Value| vertical_pod_autoscaler(&json!({ "spec": spec })).mode;
+    assert_eq!(&*mode(json!({"targetRef": target})), "Recreate");
+    assert_eq!(&*mode(json!({"targetRef": target, "updatePolicy": {"updateMode": "Off"}})), "Off");
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
 
-use super::{count, meta, owner, specification::pod_spec, texts};
+use super::{count, meta, owner, replicas_managers, specification::pod_spec, texts, written};
 use crate::view::{
     DaemonSet, Deployment, OwnerKind, Pod, PodPhase, PodSpec, ReplicaSet, StatefulSet, StringMap,
 };
@@ -65,6 +65,10 @@ pub fn deployment(from: &apps::Deployment) -> Deployment {
         updated_replicas: count(status.and_then(|status| status.updated_replicas), 0),
         paused: spec.and_then(|spec| spec.paused).unwrap_or(false),
         recreate: strategy == Some("Recreate"),
+        max_surge: spec
+            .and_then(|spec| spec.strategy.as_ref()?.rolling_update.as_ref()?.max_surge.as_ref())
+            .map_or("25%".into(), written),
+        replicas_managers: replicas_managers(from.metadata.managed_fields.as_deref()),
     }
 }
 

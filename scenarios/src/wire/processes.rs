@@ -249,6 +249,7 @@ fn note(driven: &mut Driven, now: Time, told: &Told<'_>) {
             driven.last_wait = Some(wait.for_what.clone());
         }
         Told::Refused(refusal) => driven.refusals.push((*refusal).to_owned()),
+        Told::Looked(_) => {}
         Told::Trouble(trouble) => driven.troubles.push((*trouble).to_owned()),
     }
 }

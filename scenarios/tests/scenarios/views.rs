@@ -8,7 +8,7 @@ use migrator::{
     view::{ClusterView, ObjectName, Pod},
 };
 use scenarios::observe::Observer;
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{
     import::{self, Typed},
     world::World,
@@ -16,7 +16,7 @@ use simulator::{
 
 use crate::{
     cluster::{
-        autoscaler, budget, cluster, cluster_autoscaler, daemon_set, deployment, service, stateful_set,
+        Thing, autoscaler, budget, cluster, cluster_autoscaler, daemon_set, deployment, service, stateful_set,
     },
     configuration::online_boutique,
     story::{Load, Story, load, story},
@@ -34,11 +34,50 @@ fn a_view_of_the_apis_objects_is_that_of_the_core_gear() {
                 .with(stateful_set("store").replicas(2))
                 .with(service("web").local())
                 .with(autoscaler("web", 2, 6))
-                .with(budget("web", "minAvailable", 2)),
+                .with(budget("web", "minAvailable", 2))
+                .with(of_nothing())
+                .with(deployed_by_flux())
+                .with(vertical_autoscaler())
+                .with(node_roles()),
         )
         .under(load("web", 100).sessions(1, 50));
     compared_all_along(shop);
     compared_all_along(story("online boutique").given_export(&online_boutique(), 100));
+}
+
+/// A budget without a selector.
+fn of_nothing() -> Thing {
+    let mut budget = budget("nothing", "minAvailable", 1);
+    if let Thing::Object(object) = &mut budget {
+        object["spec"].as_object_mut().expect("a budget has a specification").remove("selector");
+    }
+    budget
+}
+
+/// A Deployment without pods, whose replicas somebody manages.
+fn deployed_by_flux() -> Thing {
+    let labels = json!({"app": "idle"});
+    let fields = json!([{"manager": "kustomize-controller", "operation": "Apply", "apiVersion": "apps/v1",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+    Thing::Object(json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"namespace": "shop", "name": "idle", "uid": "idle", "resourceVersion": "10", "generation": 1,
+            "creationTimestamp": "2026-11-01T00:00:00Z", "managedFields": fields},
+        "status": {"observedGeneration": 1},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels},
+            "strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "idle", "image": "idle:1"}]}}}}))
+}
+
+fn vertical_autoscaler() -> Thing {
+    Thing::Object(json!({"apiVersion": "autoscaling.k8s.io/v1", "kind": "VerticalPodAutoscaler",
+        "metadata": {"namespace": "shop", "name": "web", "uid": "vpa", "resourceVersion": "10"},
+        "spec": {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}))
+}
+
+fn node_roles() -> Thing {
+    Thing::Object(json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"namespace": "kube-system", "name": "aws-auth", "uid": "auth", "resourceVersion": "10"},
+        "data": {"mapRoles": "- rolearn: arn:aws:iam::111122223333:role/nodes\n"}}))
 }
 
 /// Compares every 30 s of a migration.
@@ -62,6 +101,8 @@ fn compare(world: &mut World) {
     same("autoscalers", &ours.horizontal_pod_autoscalers, &theirs.horizontal_pod_autoscalers);
     same("budgets", &ours.disruption_budgets, &theirs.disruption_budgets);
     same("Services", &ours.services, &theirs.services);
+    alike("VerticalPodAutoscalers", &ours.vertical_pod_autoscalers, &theirs.vertical_pod_autoscalers);
+    alike("mapped roles", &ours.mapped_roles, &theirs.mapped_roles);
     alike("the journal", &ours.journal, &theirs.journal);
     let holder = |view: &ClusterView| view.lease.as_ref().map(|lease| lease.holder.clone());
     alike("who holds the lock", &holder(&ours), &holder(&theirs));
@@ -128,6 +169,18 @@ fn of_objects(world: &World) -> ClusterView {
             Typed::Service(service) => keep!(services, objects::service(service)),
             Typed::ConfigMap(map) if map.metadata.name.as_deref() == Some(names::JOURNAL) => {
                 view.journal = Some(Arc::new(objects::journal(map)));
+            }
+            Typed::ConfigMap(map) if map.metadata.name.as_deref() == Some(names::AWS_AUTH) => {
+                let roles = map.data.as_ref().and_then(|data| data.get("mapRoles"));
+                view.mapped_roles = roles.map(|text| text.as_str().into());
+            }
+            Typed::Other if object.kind() == "VerticalPodAutoscaler" => {
+                let value = object.raw.value();
+                let name = ObjectName {
+                    namespace: object.namespace().unwrap_or_default().into(),
+                    name: object.name().into(),
+                };
+                view.vertical_pod_autoscalers.insert(name, objects::vertical_pod_autoscaler(&value));
             }
             Typed::Lease(lease) if lease.metadata.name.as_deref() == Some(names::LEASE) => {
                 view.lease = Some(Arc::new(objects::lease(lease, Timestamp::UNIX_EPOCH)));

@@ -7,7 +7,7 @@ use k8s_openapi::{
         apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, core::v1 as core,
         policy::v1 as policy,
     },
-    apimachinery::pkg::util::intstr::IntOrString,
+    apimachinery::pkg::{apis::meta::v1 as meta, util::intstr::IntOrString},
 };
 
 use super::{
@@ -72,7 +72,8 @@ impl World {
     ) -> Result<DisruptionBudget, SelectorError> {
         let spec = budget.spec.clone().unwrap_or_default();
         let status = budget.status.clone().unwrap_or_default();
-        let selector = spec.selector.unwrap_or_default();
+        // One that is absent selects nothing, an empty one everything. Source: Kubernetes API, `PodDisruptionBudgetSpec`.
+        let selector = spec.selector.unwrap_or_else(nothing);
         LabelSelector::compile(Some(&selector))?;
 
         Ok(DisruptionBudget {
@@ -388,5 +389,18 @@ fn behaviour(from: &autoscaling::HorizontalPodAutoscalerBehavior) -> Behavior {
     Behavior {
         up: rules(from.scale_up.as_ref(), hpa::Rules::up()),
         down: rules(from.scale_down.as_ref(), hpa::Rules::down()),
+    }
+}
+
+/// A selector that selects nothing: no label is there and not there.
+fn nothing() -> meta::LabelSelector {
+    let rule = |operator: &str| meta::LabelSelectorRequirement {
+        key: "nothing".to_owned(),
+        operator: operator.to_owned(),
+        values: None,
+    };
+    meta::LabelSelector {
+        match_labels: None,
+        match_expressions: Some(vec![rule("Exists"), rule("DoesNotExist")]),
     }
 }

@@ -194,6 +194,8 @@ impl Fake {
             updated_replicas: replicas,
             paused: false,
             recreate: false,
+            max_surge: "25%".into(),
+            replicas_managers: Arc::default(),
         };
         let owner = Some(Owner { kind: OwnerKind::Other, name: text(own), uid });
         let set = ReplicaSet { meta: set, owner, replicas, status_replicas: replicas };

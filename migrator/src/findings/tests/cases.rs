@@ -11,7 +11,9 @@ use crate::{
     },
     permissions::Review,
     request::LetGo,
-    view::{NodeGroupStatus, OwnerKind, PodPhase, PodSpec, Resources, Subnet, TargetState},
+    view::{
+        NodeGroupStatus, OwnerKind, PodPhase, PodSpec, Resources, Subnet, TargetState, VerticalPodAutoscaler,
+    },
 };
 
 type Change = fn(&mut Given);
@@ -57,6 +59,116 @@ pub(super) const CASES: &[(Code, Change, Change)] = &[
         PermissionsUnasked,
         |given| review(given).unasked.push("eks:DeleteNodegroup".to_owned()),
         |given| review(given).missing.push("eks:DeleteNodegroup".to_owned()),
+    ),
+    (
+        LeftBehind,
+        |given| made_by(given, "plan-0", None),
+        // The group that a migration made uses the template that it made.
+        |given| made_by(given, "plan-0", Some(NodeGroupStatus::Active)),
+    ),
+    (
+        LeftBehind,
+        |given| made_by(given, "plan-0", Some(NodeGroupStatus::CreateFailed)),
+        |given| {
+            given.journal("finished");
+            made_by(given, "plan-1", Some(NodeGroupStatus::CreateFailed));
+        },
+    ),
+    (
+        NodesElsewhere,
+        |given| given.instances("blue", Vec::clear),
+        |given| given.instances("blue", |instances| drop(instances.pop())),
+    ),
+    // A node whose instance is gone is not Ready for long.
+    (
+        NodeOutsideScalingGroup,
+        |given| given.instances("blue", |instances| drop(instances.pop())),
+        |given| {
+            given.instances("blue", |instances| drop(instances.pop()));
+            given.node("blue-b").ready = false;
+        },
+    ),
+    (VersionNotTried, |given| given.aws(|aws| aws.cluster_version = "1.35".into()), |_| {}),
+    (
+        RoleNotMapped,
+        |given| mapped(given, "CONFIG_MAP", Some("- rolearn: arn:aws:iam::1:role/nodes-of-another"), None),
+        |given| mapped(given, "CONFIG_MAP", Some("- {\"rolearn\": \"arn:aws:iam::1:role/nodes\"}"), None),
+    ),
+    // What may not be read may have it.
+    (
+        RoleNotMapped,
+        |given| mapped(given, "API_AND_CONFIG_MAP", Some("[]"), Some("arn:aws:iam::1:role/people")),
+        |given| mapped(given, "API_AND_CONFIG_MAP", Some("[]"), None),
+    ),
+    (
+        RoleNotMapped,
+        |given| {
+            mapped(
+                given,
+                "API",
+                Some("- rolearn: arn:aws:iam::1:role/nodes"),
+                Some("arn:aws:iam::1:role/nodes"),
+            )
+        },
+        |given| mapped(given, "API", None, Some("arn:aws:iam::1:role/shop/nodes")),
+    ),
+    (
+        AttributesDiffer,
+        |given| {
+            annotated(
+                given,
+                "deregistration_delay.timeout_seconds=60, deregistration_delay.connection_termination.enabled=false",
+            )
+        },
+        |given| annotated(given, "deregistration_delay.timeout_seconds=300,preserve_client_ip.enabled=true"),
+    ),
+    // The cloud controller manager does not know these annotations.
+    (
+        AttributesDiffer,
+        |given| annotated(given, "load_balancing.cross_zone.enabled=true"),
+        |given| {
+            annotated(given, "load_balancing.cross_zone.enabled=true");
+            given.target_group(|group| group.load_balancer_controller = false);
+        },
+    ),
+    (
+        ReplicasManaged,
+        |given| given.web().replicas_managers = ["argocd-controller".into(), "kubectl".into()].into(),
+        |given| given.web().replicas_managers = ["kubectl".into(), "nodeferry".into()].into(),
+    ),
+    // Who is moved by eviction keeps its number.
+    (
+        ReplicasManaged,
+        |given| given.web().replicas_managers = ["keda".into()].into(),
+        |given| {
+            given.web().replicas_managers = ["keda".into()].into();
+            given.add_autoscaler(4, true);
+        },
+    ),
+    (
+        ReplicasDeployed,
+        |given| given.web().replicas_managers = ["helm".into()].into(),
+        |given| given.web().replicas_managers = ["helm-controller".into()].into(),
+    ),
+    (
+        VerticalAutoscaler,
+        |given| vertical(given, "Recreate", "web"),
+        |given| vertical(given, "Initial", "web"),
+    ),
+    (
+        VerticalAutoscaler,
+        |given| vertical(given, "Auto", "web"),
+        |given| vertical(given, "Auto", "elsewhere"),
+    ),
+    (SingletonSurged, |given| singleton(given, "0"), |given| singleton(given, "1")),
+    (
+        OwnPod,
+        |given| given.expectations.own_pod = Some(name("shop", "web-1-0")),
+        |given| {
+            given.add_node("third", None, "a");
+            given.add_pod("shop", "ferry", "ferry", "third", None);
+            given.expectations.own_pod = Some(name("shop", "ferry"));
+        },
     ),
     (GroupNotActive, |given| given.group(|group| group.status = NodeGroupStatus::Degraded), |_| {}),
     (GroupIsSpot, |given| given.group(|group| group.capacity_type = "SPOT".into()), |_| {}),
@@ -855,4 +967,51 @@ fn unready_on(given: &mut Given, group: Option<&str>) {
 
 fn review(given: &mut Given) -> &mut Review {
     given.expectations.review.get_or_insert_default()
+}
+
+/// A launch template of a plan, and a node group of the same where a status is given.
+fn made_by(given: &mut Given, plan: &str, status: Option<NodeGroupStatus>) {
+    let tags = map(&[("nodeferry/plan", plan)]);
+    if status.is_some() {
+        given.add_group("red");
+        given.add_node("red-a", Some("red"), "a");
+    }
+    given.aws(|aws| {
+        aws.launch_templates.insert(format!("nodeferry-{plan}").into(), tags.clone());
+        if let (Some(group), Some(status)) = (aws.node_groups.get_mut("red"), status) {
+            let group = Arc::make_mut(group);
+            (group.tags, group.status) = (tags, status);
+        }
+    });
+}
+
+/// Where EKS looks up callers, and what is there.
+fn mapped(given: &mut Given, mode: &str, config_map: Option<&str>, entry: Option<&str>) {
+    given.group(|group| group.node_role = "arn:aws:iam::1:role/shop/nodes".into());
+    given.cluster.mapped_roles = config_map.map(Into::into);
+    given.aws(|aws| {
+        aws.authentication = mode.into();
+        aws.access_entries = entry.map(|entry| [entry.into()].into());
+    });
+}
+
+/// A target group of the AWS Load Balancer Controller whose Service wants it so.
+fn annotated(given: &mut Given, attributes: &str) {
+    given.target_group(|group| group.load_balancer_controller = true);
+    let key = "service.beta.kubernetes.io/aws-load-balancer-target-group-attributes";
+    given.service("web").meta.annotations = map(&[(key, attributes)]).into();
+}
+
+fn vertical(given: &mut Given, mode: &str, target: &str) {
+    let autoscaler =
+        VerticalPodAutoscaler { target: ("Deployment".into(), target.into()), mode: mode.into() };
+    given.cluster.vertical_pod_autoscalers.insert(name("shop", "right-size"), autoscaler);
+}
+
+/// A Deployment of one replica.
+fn singleton(given: &mut Given, max_surge: &str) {
+    given.add_deployment("shop", "clock", &["blue-a"]);
+    let clock =
+        Arc::make_mut(given.cluster.deployments.get_mut(&name("shop", "clock")).expect("it was just added"));
+    clock.max_surge = max_surge.into();
 }

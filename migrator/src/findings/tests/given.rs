@@ -149,6 +149,23 @@ impl Given {
             kubelet_version: "v1.36.0".into(),
         };
         self.cluster.nodes.insert(name.into(), Arc::new(node));
+        if let Some(group) = group {
+            let instance = (format!("i-{name}").into(), zone.into(), "InService".into());
+            self.instances(group, |instances| instances.push(instance));
+        }
+    }
+
+    /// Changes the instances of a group's Auto Scaling group, if there is one.
+    pub(super) fn instances(
+        &mut self,
+        group: &str,
+        change: impl FnOnce(&mut Vec<(Arc<str>, Arc<str>, Arc<str>)>),
+    ) {
+        self.aws(|aws| {
+            if let Some(found) = aws.auto_scaling_groups.get_mut(&*format!("asg-{group}")) {
+                change(&mut Arc::make_mut(found).instances);
+            }
+        });
     }
 
     pub(super) fn node(&mut self, name: &str) -> &mut Node {
@@ -193,6 +210,8 @@ impl Given {
             updated_replicas: replicas,
             paused: false,
             recreate: false,
+            max_surge: "25%".into(),
+            replicas_managers: Arc::default(),
         };
         let set = format!("{app}-1");
         self.cluster.deployments.insert(deployment.meta.name.clone(), Arc::new(deployment));

@@ -48,6 +48,10 @@ pub(super) struct Known {
     pub(super) balancers: BTreeMap<String, Option<Balancer>>,
     /// Kubernetes version of the cluster.
     version: Arc<str>,
+    /// Where EKS looks up who a caller is.
+    authentication: Arc<str>,
+    /// Principals of the access entries, where they may be listed.
+    access_entries: Option<BTreeSet<Arc<str>>>,
     /// Subnets of the cluster and of its groups.
     subnets: BTreeMap<Arc<str>, Subnet>,
     /// Instance types that stand in launch templates, by group.
@@ -110,6 +114,8 @@ async fn look(
         slowly(aws, known, &view).await?;
     }
     view.cluster_version = known.version.clone();
+    view.authentication = known.authentication.clone();
+    view.access_entries = known.access_entries.clone();
     view.subnets = known.subnets.clone();
     note_zones(known, cluster, &view);
     targets::describe(aws, known, cluster, &mut view).await?;
@@ -126,6 +132,11 @@ async fn slowly(aws: &Aws, known: &mut Known, view: &AwsView) -> Result<(), Fail
     let described = answered(aws.eks.describe_cluster().name(&aws.cluster).send().await)?;
     let described = described.cluster();
     known.version = described.and_then(|cluster| cluster.version()).unwrap_or_default().into();
+    let mode = described.and_then(|cluster| cluster.access_config()?.authentication_mode());
+    known.authentication = mode.map_or("", |mode| mode.as_str()).into();
+    // Only a finding looks at them, and many who may migrate may not list them.
+    let entries = if known.authentication.contains("API") { access_entries(aws).await } else { Ok(None) };
+    known.access_entries = entries.unwrap_or_default();
     let mut ids: BTreeSet<String> = described
         .and_then(|cluster| cluster.resources_vpc_config())
         .map(|vpc| vpc.subnet_ids().iter().cloned().collect())
@@ -153,6 +164,16 @@ async fn slowly(aws: &Aws, known: &mut Known, view: &AwsView) -> Result<(), Fail
             None => return Ok(()),
         }
     }
+}
+
+/// IAM principals that have an access entry.
+async fn access_entries(aws: &Aws) -> Result<Option<BTreeSet<Arc<str>>>, Failed> {
+    let mut pages = aws.eks.list_access_entries().cluster_name(&aws.cluster).into_paginator().items().send();
+    let mut principals = BTreeSet::new();
+    while let Some(principal) = pages.next().await {
+        principals.insert(answered(principal)?.into());
+    }
+    Ok(Some(principals))
 }
 
 /// Remembers where instances and pods are, from the nodes and from the Auto Scaling groups.
