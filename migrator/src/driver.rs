@@ -41,6 +41,8 @@ pub struct After {
     pub poll: bool,
     /// Send this as well: it records that the migration cannot go on, and why.
     pub stop: Option<Write>,
+    /// Why the migration cannot go on, where that is to be recorded, or there is no journal to record it in.
+    pub give_up: Option<String>,
     /// How long to wait before the next decision.
     pub backoff: Duration,
 }
@@ -110,13 +112,16 @@ impl Driver {
                 }
             }
         }
-        let stop = stop.and_then(|reason| Some(journal::stop(cluster.journal.as_deref()?, reason)));
+        let give_up = stop;
+        let object = cluster.journal.as_deref();
+        let stop = give_up.clone().zip(object).map(|(reason, object)| journal::stop(object, reason));
         let (shortest, longest) = BACKOFF;
         self.backoff = if progress { Duration::ZERO } else { (self.backoff * 2).clamp(shortest, longest) };
         After {
             progress,
             poll: aws || (asked && !progress),
             stop: stop.and_then(Result::ok),
+            give_up,
             backoff: self.backoff,
         }
     }

@@ -164,6 +164,9 @@ const KUBERNETES: &[Row] = &[
     counted("karpenter.sh", "nodepools"),
     counted("kustomize.toolkit.fluxcd.io", "kustomizations"),
     counted("networking.k8s.io", "ingresses"),
+    counted("autoscaling.k8s.io", "verticalpodautoscalers"),
+    // Findings look for the new nodes' role in it.
+    Row { need: Need::Spared, ..row(Role::Observe, "", "configmaps", &["get"], Place::Named("aws-auth")) },
     // Findings ask whether the rest of this table is allowed.
     row(Role::Observe, "authorization.k8s.io", "selfsubjectaccessreviews", &["create"], Place::Cluster),
     // The lock: taken, renewed, given back, and read before every write.
@@ -271,6 +274,7 @@ const ELB: &str = "elasticloadbalancing";
 pub const AWS: &[AwsCall] = &[
     read("eks", "ListClusters", Limit::None),
     read("eks", "DescribeCluster", Limit::Cluster),
+    read("eks", "ListAccessEntries", Limit::Cluster),
     read("eks", "ListNodegroups", Limit::Cluster),
     read("eks", "DescribeNodegroup", Limit::NodeGroups),
     read("ec2", "DescribeLaunchTemplates", Limit::None),

@@ -6,7 +6,7 @@ mod left_behind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use loadgen::outcome::Verdict as EndVerdict;
-use migrator::action::Outcome as MigrationOutcome;
+use migrator::{action::Outcome as MigrationOutcome, marks};
 use simulator::world::{Outcome, OutcomeEvent, Time, World, ids::EntryId};
 
 use crate::drive::{Driven, MIGRATOR};
@@ -182,7 +182,11 @@ pub fn deleted_only_quiet(world: &World) -> Promise {
 
 /// Nobody else's change is overwritten.
 pub fn others_respected(world: &World) -> Promise {
-    let overwritten = world.overwrites().iter().find(|overwrite| overwrite.client == MIGRATOR);
+    // The mark is nobody else's: who takes it away, with all that a manifest does not say, has it written again.
+    let mark = format!("annotation {}", marks::ANNOTATION);
+    let overwrites = world.overwrites().iter();
+    let overwritten =
+        overwrites.filter(|overwrite| overwrite.client == MIGRATOR).find(|overwrite| overwrite.field != mark);
     promise(
         NAMES[5],
         overwritten.map(|overwrite| {

@@ -337,10 +337,17 @@ impl<'a> Shell<'a> {
                 _ => {}
             }
         }
-        if let Some(write) = after.stop {
-            let stop = [Action { phase: "stop", write }];
-            for version in self.send_all(plan, &stop).await.into_iter().flatten() {
-                expected.push((stop[0].write.clone(), version.unwrap_or(0)));
+        if let Some(reason) = after.give_up {
+            let mut recorded = false;
+            if let Some(write) = after.stop {
+                let sent = self.send(plan, Action { phase: "stop", write: write.clone() }).await;
+                recorded = !matches!(&sent, Err(Failed { answer: Answer::Refused(_), .. }));
+                expected.extend(sent.ok().map(|version| (write, version.unwrap_or(0))));
+            }
+            if !recorded {
+                // Neither can it go on nor can it say so where the next process would look.
+                self.give_lock_back(plan).await;
+                return Err(Unreachable { what: "the migration cannot go on".to_owned(), why: reason });
             }
         }
         self.shown(&expected).await;

@@ -12,7 +12,7 @@ use crate::{
     action::{Action, Change, Kind, Step, Write},
     marks::{Changed, Marks, TAINT},
     situation::{Progress, Side, Situation, is_tainted, patch},
-    view::{EksTaint, Node, NodeGroupStatus},
+    view::{EksTaint, Node, NodeGroup, NodeGroupStatus},
 };
 
 use super::freeze;
@@ -38,9 +38,14 @@ pub(super) fn done(s: &Situation<'_>) -> Progress {
 /// Puts our taint on a group in the EKS API, or takes it off.
 pub(crate) fn group_tainted(s: &Situation<'_>, name: &str, wanted: bool) -> Progress {
     let phase = if wanted { "taint-group" } else { "untaint-group" };
-    let Some(group) = s.group(name).filter(|group| group.status != NodeGroupStatus::Deleting) else {
-        return ControlFlow::Continue(());
+    // A group that could not be made takes no change either; all that is left to do with it is to delete it.
+    let changeable = |group: &&NodeGroup| {
+        !matches!(
+            group.status,
+            NodeGroupStatus::Deleting | NodeGroupStatus::CreateFailed | NodeGroupStatus::DeleteFailed
+        )
     };
+    let Some(group) = s.group(name).filter(changeable) else { return ControlFlow::Continue(()) };
     let present: Vec<EksTaint> = group.taints.iter().filter(|taint| &*taint.key == TAINT).cloned().collect();
     if present.is_empty() != wanted {
         return ControlFlow::Continue(());

@@ -86,6 +86,11 @@ pub(super) fn broken(run: &Run) -> Vec<&'static str> {
     run.promises.iter().filter(|promise| !promise.held).map(|promise| promise.name).collect()
 }
 
+#[expect(clippy::print_stdout, reason = "figures of a campaign, shown with --nocapture")]
+pub(super) fn tell(figures: &str) {
+    println!("{figures}");
+}
+
 /// How many were tried and what went wrong, to be told together: one failure says less than all.
 pub(super) struct Tally {
     /// One of so many points is tried.
@@ -117,11 +122,10 @@ impl Tally {
     ///
     /// # Panics
     /// Where something went wrong, or nothing was tried.
-    #[expect(clippy::print_stdout, reason = "figures of a campaign, shown with --nocapture")]
     #[track_caller]
     pub(super) fn judge(self, what: &str) {
         let survived = self.tried - self.failures.len();
-        println!("{what}: {} of {} points tried, {survived} survived", self.tried, self.asked);
+        tell(&format!("{what}: {} of {} points tried, {survived} survived", self.tried, self.asked));
         assert!(self.tried > 0, "{what}: nothing was tried");
         assert!(
             self.failures.is_empty(),

@@ -59,7 +59,7 @@ fn whoever_lost_the_lock_writes_nothing_more() {
     // It stands still before its request until another one has the lock, and then sends it.
     let shop = shop();
     let straight = undisturbed(&shop, 0, &[MIGRATE]);
-    let mut tally = Tally::one_of(13);
+    let mut tally = Tally::one_of(29);
     for call in straight.writes() {
         if !tally.takes_next() {
             continue;

@@ -1,5 +1,7 @@
 //! Somebody else works in the cluster while it migrates: what they set stays as they set it.
 
+use std::collections::BTreeMap;
+
 use scenarios::drive::MIGRATOR;
 use serde_json::{Value, json};
 use simulator::{
@@ -8,7 +10,7 @@ use simulator::{
     world::{Time, World},
 };
 
-use super::campaign::{MIGRATE, Tally, outcome, undisturbed};
+use super::campaign::{MIGRATE, Tally, broken, outcome, tell, undisturbed};
 use crate::{
     cluster::{SHOP, autoscaler, cluster, cluster_autoscaler, deployment, service, stateful_set},
     story::{Load, SOMEBODY, Story, load, story},
@@ -106,7 +108,8 @@ fn whatever_somebody_does_in_the_middle_of_a_step_stays_as_they_did_it() {
     let middles: Vec<(&str, Time)> =
         boundaries.iter().zip(ends).map(|((step, at), end)| (*step, at + (end - at) / 2)).collect();
     assert!(middles.len() >= 10, "{middles:?}");
-    let mut tally = Tally::one_of(11);
+    let mut also: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut tally = Tally::one_of(17);
     for deed in DEEDS {
         for &(step, at) in &middles {
             if !tally.takes_next() {
@@ -114,12 +117,13 @@ fn whatever_somebody_does_in_the_middle_of_a_step_stays_as_they_did_it() {
             }
             let story = shop().while_somebody(move |world| world.now() >= at, move |world| does(world, deed));
             let run = undisturbed(&story, 0, &[MIGRATE]).run;
-            // How it ends is another question: somebody may have taken away what it waits for. But it ends, and what is not
-            // kept is not ours.
-            let others = run.promises.iter().filter(|promise| promise.name != "finishes");
-            let kept = others.clone().all(|promise| promise.held);
+            // What else is not kept may be somebody's own doing: they took away what the migration had counted on. But it
+            // ends, and what they set stays.
+            let kept = |name: &str| run.promises.iter().any(|promise| promise.name == name && promise.held);
+            let respected =
+                kept("others_respected") && kept("budgets_respected") && kept("deleted_only_quiet");
             let happened = run.world.now() > at;
-            tally.note(if kept && happened && outcome(&run).is_some() {
+            tally.note(if respected && happened && outcome(&run).is_some() {
                 Ok(())
             } else {
                 Err(format!(
@@ -129,7 +133,11 @@ fn whatever_somebody_does_in_the_middle_of_a_step_stays_as_they_did_it() {
                     story.told(0, &run)
                 ))
             });
+            for promise in broken(&run) {
+                *also.entry(promise).or_default() += 1;
+            }
         }
     }
+    tell(&format!("somebody else in the middle of each step: not kept besides: {also:?}"));
     tally.judge("somebody else in the middle of each step");
 }

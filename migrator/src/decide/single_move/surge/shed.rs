@@ -16,7 +16,10 @@ use crate::{
     },
 };
 
-use super::{super::scale_back, surging, wanted, zones};
+use super::{
+    super::{new_group::excluded, scale_back},
+    surging, wanted, zones,
+};
 
 /// Whether no workload of this tier has more replicas than it needs.
 pub(super) fn done(s: &Situation<'_>, system: bool) -> Progress {
@@ -71,8 +74,9 @@ pub(crate) fn designated<'s, 'a>(s: &'s Situation<'a>) -> Vec<&'s Seat<'a>> {
             .filter_map(|m| Some((m, s.seat(m)?)))
             .filter(|(_, seat)| seat.side == Side::Arriving)
             .collect();
-        // One that is already excluded goes on; otherwise one whose zone can spare it, the first by name.
-        others.sort_by_key(|(_, seat)| !is_excluded(seat.node));
+        // One that is already excluded goes on; otherwise one that no other Service would miss, the first by name.
+        let missed = |seat: &Seat<'_>| kernel::objection(s, &excluded(s, seat.node)).is_some();
+        others.sort_by_cached_key(|(_, seat)| (!is_excluded(seat.node), missed(seat)));
         for least in [1, 0] {
             for (member, seat) in &others {
                 let chosen = going.iter().any(|other| other.pod.meta.uid == member.pod.meta.uid);
