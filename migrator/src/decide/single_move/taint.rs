@@ -38,12 +38,11 @@ pub(super) fn done(s: &Situation<'_>) -> Progress {
 /// Puts our taint on a group in the EKS API, or takes it off.
 pub(crate) fn group_tainted(s: &Situation<'_>, name: &str, wanted: bool) -> Progress {
     let phase = if wanted { "taint-group" } else { "untaint-group" };
-    // A group that could not be made takes no change either; all that is left to do with it is to delete it.
-    let changeable = |group: &&NodeGroup| {
-        !matches!(
-            group.status,
-            NodeGroupStatus::Deleting | NodeGroupStatus::CreateFailed | NodeGroupStatus::DeleteFailed
-        )
+    // On the way back, a group that could not be made takes no change; all that is left to do with it is to delete it.
+    let changeable = |group: &&NodeGroup| match group.status {
+        NodeGroupStatus::Deleting => false,
+        NodeGroupStatus::CreateFailed | NodeGroupStatus::DeleteFailed => !s.back,
+        _ => true,
     };
     let Some(group) = s.group(name).filter(changeable) else { return ControlFlow::Continue(()) };
     let present: Vec<EksTaint> = group.taints.iter().filter(|taint| &*taint.key == TAINT).cloned().collect();
