@@ -33,7 +33,10 @@ fn befallen(
                 continue;
             }
             let run = story.disturbed(0, one(call.number, fate, processes));
-            let result = if check(&straight, &run) { Ok(()) } else { Err(told(story, call, fate, &run)) };
+            // Who has the answer to the last request has ended before it can die.
+            let befell = restarted(&run) || call.number + 1 == straight.calls.len();
+            let well = befell && check(&straight, &run);
+            let result = if well { Ok(()) } else { Err(told(story, call, fate, &run)) };
             tally.note(result);
         }
     }
@@ -53,7 +56,7 @@ fn told(story: &Story, call: &Call, fate: &Fate, run: &Run) -> String {
 
 /// Migrated, and every promise kept.
 fn held(_: &Undisturbed, run: &Run) -> bool {
-    outcome(run) == Some(&Outcome::Migrated) && broken(run).is_empty() && restarted(run)
+    outcome(run) == Some(&Outcome::Migrated) && broken(run).is_empty()
 }
 
 /// Something befell it: more than one process ran.
@@ -71,7 +74,6 @@ fn no_worse(straight: &Undisturbed, run: &Run) -> bool {
         && ["nothing_left_behind", "others_respected", "finishes"]
             .iter()
             .all(|promise| !without.contains(promise))
-        && restarted(run)
 }
 
 const DEATHS: [Fate; 3] = [Fate::Dies(When::Before), Fate::Dies(When::Served), Fate::Dies(When::Answered)];
