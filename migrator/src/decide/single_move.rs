@@ -45,6 +45,7 @@ fn moved(s: &Situation<'_>) -> Progress {
     }
     freeze::done(s)?;
     new_group::done(s)?;
+    surge::shed::unplaced(s)?;
     taint::done(s)?;
     surge::done(s)?;
     admit::done(s)?;

@@ -99,6 +99,7 @@ impl Cluster {
     }
 
     /// What nodes a group has stands in a launch template of the user's.
+    #[cfg(feature = "live")]
     pub(crate) fn launched_from_template(mut self, group: &str) -> Cluster {
         let nodes = self.nodes.iter().filter(|node| node.group == group).count();
         self.aws = Some(json!({
@@ -111,6 +112,7 @@ impl Cluster {
     }
 
     /// An object of a kind that is only counted.
+    #[cfg(feature = "live")]
     pub(crate) fn with_one(self, api_version: &str, kind: &str) -> Cluster {
         self.with(Thing::Object(json!({"apiVersion": api_version, "kind": kind,
             "metadata": {"namespace": SHOP, "name": "one", "uid": uid(kind, 92, 0), "resourceVersion": "10",

@@ -12,7 +12,8 @@ use crate::{
     action::{Action, Poll, Step},
     kernel,
     situation::{
-        Member, Progress, Seat, Side, Situation, TARGET_POLL, Workload, is_cheap, is_excluded, shown, wait,
+        Member, Progress, Seat, Side, Situation, TARGET_POLL, Workload, is_cheap, is_excluded, is_tainted,
+        shown, wait,
     },
 };
 
@@ -47,6 +48,26 @@ pub(super) fn done(s: &Situation<'_>, system: bool) -> Progress {
             continue;
         }
         return ControlFlow::Break(Step::Act(vec![Action { phase: "shed", write }]));
+    }
+    ControlFlow::Continue(())
+}
+
+/// Whether nothing that was asked for on the way there waits for a node. On the way back it would be given an old one, as soon
+/// as those take pods again, and there it is one too many that may not be released.
+pub(crate) fn unplaced(s: &Situation<'_>) -> Progress {
+    if !s.back || !s.side(Side::Arriving).any(|seat| is_tainted(seat.node)) {
+        return ControlFlow::Continue(());
+    }
+    for w in s.workloads.iter().filter(|w| w.by_eviction.is_none() && surplus(w) > 0) {
+        if !w.is_converged() {
+            let what = format!("the pods of {} to be made", shown(&w.deployment.meta.name));
+            return ControlFlow::Break(wait("shed", what, "not all", "all", Poll::Nothing));
+        }
+        let waiting = w.pods.iter().filter(|member| member.seat.is_none()).count().min(surplus(w));
+        let write = w.scaled(s.plan, w.asked() - u32::try_from(waiting).unwrap_or(0));
+        if waiting > 0 && kernel::objection(s, &write).is_none() {
+            return ControlFlow::Break(Step::Act(vec![Action { phase: "shed", write }]));
+        }
     }
     ControlFlow::Continue(())
 }
